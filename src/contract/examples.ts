@@ -1,0 +1,132 @@
+/** The people and things of the examples, so that one story runs through the document. */
+import type { Conversation, EntryOf, User } from './schemas.ts';
+
+export const ann: User = { id: 'customer-ann', name: 'Ann', role: 'customer' };
+export const bob: User = { id: 'agent-bob', name: 'Bob', role: 'agent' };
+export const AT = '2026-01-15T09:30:00.000Z';
+export const CONVERSATION_ID = 'c_V7bGq2Xw9LkPz4Rt';
+
+const common = { conversationId: CONVERSATION_ID, at: AT, visibility: 'all' } as const;
+const entryId = (seq: number) => `${CONVERSATION_ID}-${String(seq)}`;
+
+export const opened: EntryOf<'conversation:opened'> = {
+  ...common,
+  id: entryId(1),
+  seq: 1,
+  type: 'conversation:opened',
+  author: ann,
+  clientConversationId: null,
+  customer: ann,
+  subject: 'Where is my order?',
+  department: null,
+  priority: 'normal',
+  skills: [],
+  metadata: { order: '1042' },
+};
+export const created: EntryOf<'message:created'> = {
+  ...common,
+  id: entryId(2),
+  seq: 2,
+  type: 'message:created',
+  author: ann,
+  clientMessageId: '5f0c2d1e',
+  text: 'Hello, where is my order?',
+  format: 'plain',
+  attachments: [],
+};
+export const assigned: EntryOf<'conversation:assigned'> = {
+  ...common,
+  id: entryId(3),
+  seq: 3,
+  type: 'conversation:assigned',
+  author: bob,
+  assignee: bob,
+  previousAssignee: null,
+  fence: 1,
+  reason: 'claimed',
+};
+export const released: EntryOf<'conversation:released'> = {
+  ...common,
+  id: entryId(4),
+  seq: 4,
+  type: 'conversation:released',
+  author: bob,
+  assignee: null,
+  previousAssignee: bob,
+  fence: 2,
+  reason: 'released',
+};
+export const edited: EntryOf<'message:edited'> = {
+  ...common,
+  id: entryId(5),
+  seq: 5,
+  type: 'message:edited',
+  author: ann,
+  messageId: created.id,
+  text: 'Hello, where is my order 1042?',
+};
+export const deleted: EntryOf<'message:deleted'> = {
+  ...common,
+  id: entryId(6),
+  seq: 6,
+  type: 'message:deleted',
+  author: ann,
+  messageId: created.id,
+};
+export const updated: EntryOf<'conversation:updated'> = {
+  ...common,
+  id: entryId(7),
+  seq: 7,
+  type: 'conversation:updated',
+  author: bob,
+  subject: 'Order 1042',
+  priority: 'high',
+};
+export const closed: EntryOf<'conversation:closed'> = {
+  ...common,
+  id: entryId(8),
+  seq: 8,
+  type: 'conversation:closed',
+  author: bob,
+  reason: 'Solved',
+};
+export const reopened: EntryOf<'conversation:reopened'> = {
+  ...common,
+  id: entryId(9),
+  seq: 9,
+  type: 'conversation:reopened',
+  author: ann,
+  fence: 3,
+};
+export const rated: EntryOf<'conversation:rated'> = {
+  ...common,
+  id: entryId(10),
+  seq: 10,
+  type: 'conversation:rated',
+  author: ann,
+  score: 5,
+  comment: 'Quick and kind.',
+};
+
+/** The conversation after `entries` of the story. */
+export const conversation = (lastSeq: number, change: Partial<Conversation> = {}): Conversation => ({
+  id: CONVERSATION_ID,
+  clientConversationId: null,
+  status: 'queued',
+  customer: ann,
+  assignee: null,
+  department: null,
+  priority: 'normal',
+  skills: [],
+  subject: 'Where is my order?',
+  tags: [],
+  metadata: { order: '1042' },
+  lastSeq,
+  fence: 0,
+  createdAt: AT,
+  updatedAt: AT,
+  closedAt: null,
+  rating: null,
+  queue: null,
+  ...change,
+});

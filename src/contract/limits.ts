@@ -1,0 +1,177 @@
+/**
+ * Every number a client may meet. All are published in `session:ready`, and each can be set by its
+ * name in `DESKWIRE_LIMITS`. Units are in the names; a `…Bytes` of text is counted in UTF-8.
+ */
+interface LimitRow {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  /** What it bounds, what happens there, and what it protects. */
+  readonly description: string;
+}
+
+const MINUTE_MS = 60_000;
+
+export const LIMITS = {
+  textBytes: {
+    default: 16_384,
+    min: 1,
+    max: 1_048_576,
+    description: 'Text of one message. A longer one is refused with payload_too_large.',
+  },
+  previewBytes: {
+    default: 2_000,
+    min: 0,
+    max: 65_536,
+    description: 'Preview in typing:start. A longer one is refused with payload_too_large.',
+  },
+  subjectBytes: {
+    default: 500,
+    min: 1,
+    max: 65_536,
+    description: 'Subject of a conversation, reason of a close, comment of a rating.',
+  },
+  summaryBytes: { default: 8_192, min: 1, max: 1_048_576, description: 'Summary of a hand-over.' },
+  metadataBytes: {
+    default: 8_192,
+    min: 2,
+    max: 1_048_576,
+    description: 'Metadata, as JSON; at most 8 levels deep. Larger is refused with payload_too_large.',
+  },
+  tagCount: { default: 32, min: 0, max: 1_000, description: 'Tags of one conversation.' },
+  pageEntries: {
+    default: 200,
+    min: 1,
+    max: 1_000,
+    description: 'Largest page of entries; asked for with `limit`, 50 by default.',
+  },
+  pageConversations: {
+    default: 100,
+    min: 1,
+    max: 1_000,
+    description: 'Largest page of conversations; asked for with `limit`, 50 by default.',
+  },
+  payloadBytes: {
+    default: 262_144,
+    min: 1_024,
+    max: 16_777_216,
+    description: 'One request. A larger one is refused with payload_too_large, unread.',
+  },
+  frameBytes: {
+    default: 16_777_216,
+    min: 65_536,
+    max: 134_217_728,
+    description: 'One transport frame. A larger one ends the connection, before it is held in memory.',
+  },
+  attachmentsPerMessage: {
+    default: 10,
+    min: 0,
+    max: 100,
+    description: 'Attachments of one message; each may be named once.',
+  },
+  attachmentBytes: { default: 26_214_400, min: 1, max: 1_073_741_824, description: 'One attachment.' },
+  chunkBytes: { default: 65_536, min: 1_024, max: 1_048_576, description: 'One chunk of an upload.' },
+  typingMs: {
+    default: 6_000,
+    min: 500,
+    max: MINUTE_MS,
+    description: 'Typing ends by itself after this long without another typing:start.',
+  },
+  typingRepeatMs: {
+    default: 1_000,
+    min: 0,
+    max: MINUTE_MS,
+    description: 'A repeated typing:start is announced again at most this often.',
+  },
+  editWindowMs: {
+    default: 15 * MINUTE_MS,
+    min: 0,
+    max: 365 * 24 * 60 * MINUTE_MS,
+    description: 'A message can be edited this long after it was sent; then edit_window_passed.',
+  },
+  agentLeaseMs: {
+    default: 10_000,
+    min: 1_000,
+    max: 10 * MINUTE_MS,
+    description: 'An agent whose last connection is lost counts as gone after at most this long.',
+  },
+  agentCapacity: {
+    default: 10,
+    min: 0,
+    max: 10_000,
+    description:
+      'Conversations one agent can hold, unless the token (maxChats) or agent:status says otherwise; beyond it, capacity_reached.',
+  },
+  sessionExpiringMs: {
+    default: MINUTE_MS,
+    min: 0,
+    max: 60 * MINUTE_MS,
+    description: 'session:expiring is sent this long before the token expires.',
+  },
+  requestTimeoutMs: {
+    default: 10_000,
+    min: 100,
+    max: 10 * MINUTE_MS,
+    description: 'A request not answered by then is answered with timeout.',
+  },
+  requestsPerSecond: {
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    description: 'Requests of one connection in any second; beyond it, rate_limited with retryAfterMs.',
+  },
+  requestsInFlight: {
+    default: 256,
+    min: 1,
+    max: 100_000,
+    description: 'Unanswered requests of one connection; beyond it, rate_limited.',
+  },
+  conversationsPerConnection: {
+    default: 1_000,
+    min: 1,
+    max: 1_000_000,
+    description: 'Conversations one connection can have joined; beyond it, quota_exceeded.',
+  },
+  connectionsPerUser: {
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    description: 'Connections of one user; beyond it the handshake is refused with too_many_connections.',
+  },
+  connectionsPerAddress: {
+    default: 2_000,
+    min: 1,
+    max: 10_000_000,
+    description: 'Connections from one network address; beyond it, HTTP 429 with Retry-After.',
+  },
+  handshakesPerSecond: {
+    default: 200,
+    min: 1,
+    max: 1_000_000,
+    description: 'Handshakes from one network address in any second; beyond it, HTTP 429 with Retry-After.',
+  },
+  slowReaderBytes: {
+    default: 1_048_576,
+    min: 65_536,
+    max: 134_217_728,
+    description:
+      'Bytes waiting for one connection beyond which it gets no ephemeral events, and is closed after slowReaderMs; at four times as many it is closed at once.',
+  },
+  slowReaderMs: {
+    default: 5_000,
+    min: 500,
+    max: MINUTE_MS,
+    description: 'How long a connection may stay beyond slowReaderBytes before it is closed.',
+  },
+} as const satisfies Record<string, LimitRow>;
+
+export type LimitName = keyof typeof LIMITS;
+export const LIMIT_NAMES = Object.keys(LIMITS) as LimitName[];
+export type Limits = Readonly<Record<LimitName, number>>;
+
+export const DEFAULT_LIMITS: Limits = Object.freeze(
+  Object.fromEntries(LIMIT_NAMES.map((name) => [name, LIMITS[name].default])) as Record<LimitName, number>,
+);
+
+/** Entries or conversations in a page when the client does not say. */
+export const DEFAULT_PAGE = 50;

@@ -1,0 +1,215 @@
+import type { Entry, EntryType, Cursor, Conversation, User } from '../contract/schemas.ts';
+import type { Audience } from '../contract/roles.ts';
+import type { Metadata } from '../contract/text.ts';
+
+/**
+ * The log and what is derived from it.
+ *
+ * In the contract:
+ * - Group commit: writes that arrive while a commit is under way are committed together, as one
+ *   transaction, in the order in which they were made. A write resolves after its commit, in that order, never before.
+ * - A conversation's seq has no holes and no doubles: a write whose `expectedSeq` is not the conversation's
+ *   last seq changes nothing and resolves as `conflict`.
+ * - A client id is used once for ever: a write whose `clientKey` stands in the log changes nothing and resolves
+ *   as `duplicate`, with the entry it made then. This is decided before `expectedSeq` is looked at.
+ * - Each write is done wholly or not at all, together with the conversation's state and tags.
+ * - A read sees every write that had resolved when the read was made.
+ * - When the store can't be reached, every call rejects with a DeskwireError `unavailable` and nothing was kept;
+ *   when it is not known whether a write was kept, it rejects with `timeout`.
+ *
+ * Not in the contract: who may do what, what an entry means, and the order of writes to different conversations
+ * made by different processes.
+ */
+export interface Store {
+  /** Appends to a conversation that exists. */
+  append(write: Append): Promise<AppendOutcome>;
+  /** Opens a conversation with its first entries. */
+  open(write: Open): Promise<OpenOutcome>;
+  /** Moves a cursor forward, never back, and gives it as it stands then. */
+  moveCursor(move: CursorMove): Promise<CursorRecord>;
+  saveAgent(agent: AgentRecord): Promise<void>;
+
+  conversation(tenant: string, conversationId: string): Promise<ConversationState | null>;
+  /** The open conversation of the customer that has no client id, the newest if there are several. */
+  currentConversation(tenant: string, customerId: string): Promise<ConversationState | null>;
+  /** By the name that the client gave it. */
+  namedConversation(
+    tenant: string,
+    customerId: string,
+    clientConversationId: string,
+  ): Promise<ConversationState | null>;
+  listConversations(query: ConversationQuery): Promise<ConversationPage>;
+
+  /** A page in ascending seq. `lastSeq` is the conversation's, of the same instant as the page; null when there is none such. */
+  entries(query: EntryQuery): Promise<EntryPage | null>;
+  entry(conversationId: string, seq: number): Promise<StoredEntry | null>;
+  /** The message that a client id made, in one conversation, or (without one) in any unnamed conversation of the customer. */
+  messageByClientId(query: ClientIdQuery): Promise<StoredEntry<'message:created'> | null>;
+  /** The last seq at or before `seq` that everybody may see; 0 if there is none. */
+  publicSeqAt(conversationId: string, seq: number): Promise<number>;
+  /** Last seqs, for those of the conversations that exist. */
+  heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+
+  cursors(conversationId: string): Promise<CursorRecord[]>;
+  agent(tenant: string, agentId: string): Promise<AgentRecord | null>;
+  /** How many conversations are assigned to the agent now. */
+  activeCount(tenant: string, agentId: string): Promise<number>;
+
+  /** Whether the store can serve: undefined, or the reason why not. */
+  health(): Promise<string | undefined>;
+  /** Commits what is under way, then closes. Calls made later reject with `unavailable`. */
+  close(): Promise<void>;
+}
+
+/** What only the log's keeper needs to know of an entry; never sent. */
+interface MessageInternals {
+  /** Hash of the message as it was sent, kept once an edit or a deletion changed it: see core/message-content. */
+  sentHash?: string;
+  /** Seqs of the entries that changed it. */
+  editSeqs?: number[];
+  deleteSeq?: number;
+}
+
+export type StoredEntry<T extends EntryType = EntryType> = Extract<Entry, { type: T }> &
+  (T extends 'message:created' ? MessageInternals : unknown);
+
+/** Where a conversation's log stands: what every entry changes. Derived from the entries, not stored beside them. */
+export interface Positions {
+  lastSeq: number;
+  /** The last seq that everybody may see. */
+  publicSeq: number;
+  updatedAt: string;
+  /** `at` of the entry at `publicSeq`. */
+  publicUpdatedAt: string;
+}
+
+/** What rare entries change: stored with the conversation, in the transaction of the entry that changed it. */
+export interface Facts extends Pick<
+  Conversation,
+  | 'id'
+  | 'clientConversationId'
+  | 'status'
+  | 'customer'
+  | 'assignee'
+  | 'department'
+  | 'priority'
+  | 'skills'
+  | 'subject'
+  | 'tags'
+  | 'fence'
+  | 'createdAt'
+  | 'closedAt'
+> {
+  tenant: string;
+  metadata: Metadata;
+  rating: Conversation['rating'];
+  /** Ids of those who were assigned before and are not now. */
+  formerAssignees: string[];
+  /** Seqs of the last entries of their kind; 0: none yet. */
+  openedSeq: number;
+  closedSeq: number;
+  assignedSeq: number;
+  ratedSeq: number;
+}
+
+/** A conversation: the fold of its entries. */
+export interface ConversationState extends Facts, Positions {}
+
+/** A message's client id. `authorId` is unique within the tenant of the conversation. */
+export interface ClientKey {
+  authorId: string;
+  clientMessageId: string;
+}
+
+export interface Append {
+  tenant: string;
+  conversationId: string;
+  /** Seq of the last entry that the writer knows; the entries follow it. */
+  expectedSeq: number;
+  entries: readonly StoredEntry[];
+  clientKey?: ClientKey;
+  /** Given when the entries change more than positions. */
+  facts?: Facts;
+  /** Entries that read otherwise from now on (after an edit or a deletion), whole. */
+  amended?: readonly StoredEntry[];
+  /** Refuses the write unless the agent has fewer than `capacity` assigned conversations. */
+  capacityGuard?: { agentId: string; capacity: number };
+}
+
+export type AppendOutcome =
+  | { kind: 'committed' }
+  | { kind: 'duplicate'; entry: StoredEntry<'message:created'> }
+  | { kind: 'conflict' }
+  | { kind: 'capacity_reached'; activeCount: number };
+
+export interface Open {
+  facts: Facts;
+  entries: readonly StoredEntry[];
+  clientKey?: ClientKey;
+}
+
+/**
+ * `exists`: the customer has a conversation of this name, or, when it has no name, an open one without a name.
+ * `duplicate`: the client id stands in one of the customer's unnamed conversations.
+ */
+export type OpenOutcome =
+  | { kind: 'committed' }
+  | { kind: 'exists'; state: ConversationState }
+  | { kind: 'duplicate'; entry: StoredEntry<'message:created'> };
+
+export interface EntryQuery {
+  conversationId: string;
+  audience: Audience;
+  /** Entries after it, the oldest first. */
+  afterSeq?: number;
+  /** Entries before it, the newest of them. Neither: the newest. */
+  beforeSeq?: number;
+  limit: number;
+}
+export interface EntryPage {
+  entries: StoredEntry[];
+  /** More of the same audience beyond the page: after it with `afterSeq`, else before it. */
+  hasMore: boolean;
+  lastSeq: number;
+}
+
+export interface ClientIdQuery extends ClientKey {
+  tenant: string;
+  conversationId?: string;
+}
+
+export interface ConversationQuery {
+  tenant: string;
+  status?: Conversation['status'];
+  /** An agent's id; null: nobody. */
+  assigneeId?: string | null;
+  department?: string;
+  customerId?: string;
+  tag?: string;
+  /** From an earlier page; one that is not of this store's making gives the first page. */
+  cursor?: string;
+  limit: number;
+}
+export interface ConversationPage {
+  conversations: ConversationState[];
+  nextCursor: string | null;
+}
+
+/** A cursor, with what those may see of it who don't see staff entries. */
+export interface CursorRecord extends Cursor {
+  publicDeliveredSeq: number;
+  publicReadSeq: number;
+}
+export interface CursorMove extends CursorRecord {
+  conversationId: string;
+}
+
+export interface AgentRecord {
+  tenant: string;
+  user: User;
+  status: 'online' | 'away' | 'offline';
+  /** Set with agent:status; null: the token's, or the limit's. */
+  capacity: number | null;
+  departments: readonly string[];
+  skills: readonly string[];
+}
