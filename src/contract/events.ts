@@ -127,6 +127,9 @@ export const EPHEMERAL = {
   }),
 } as const;
 
+/** Version of this protocol, in session:ready. */
+export const PROTOCOL_VERSION = 1;
+
 export const SESSION = {
   'session:ready': event({
     kind: 'session',
@@ -138,7 +141,7 @@ export const SESSION = {
       tenant: z.string(),
       name: z.string(),
       sessionId: z.string(),
-      protocol: z.literal(1),
+      protocol: z.literal(PROTOCOL_VERSION),
       serverTime: time(),
       tokenExpiresAt: time(),
       limits: LimitsSchema,

@@ -34,8 +34,14 @@ export const audienceRoom = (audience: 'staff' | 'public', conversationId: strin
   room(`${audience}:${conversationId}`);
 /** Those who are reading the log page by page, and not live yet. */
 export const pagingRoom = (conversationId: string): string => room(`paging:${conversationId}`);
+/** The connections of one user that get this view; the same `sub` may come with tokens of several roles. */
+export const userRoom = (audience: 'staff' | 'public', tenant: string, userId: string): string =>
+  room(`user:${audience}:${part(tenant)}:${part(userId)}`);
 /** All connections of one user. */
-export const userRoom = (tenant: string, userId: string): string => room(`user:${part(tenant)}:${part(userId)}`);
+export const userRooms = (tenant: string, userId: string): string[] => [
+  userRoom('staff', tenant, userId),
+  userRoom('public', tenant, userId),
+];
 /** Connections of those who take new work of a department; null: of none. */
 export const queueRoom = (audience: 'staff' | 'public', tenant: string, department: string | null): string =>
   room(`queue:${audience}:${part(tenant)}:${department === null ? '' : `d:${part(department)}`}`);

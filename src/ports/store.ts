@@ -1,4 +1,4 @@
-import type { Entry, EntryType, Cursor, Conversation, User } from '../contract/schemas.ts';
+import type { Conversation, Cursor, EntryOf, EntryType, User } from '../contract/schemas.ts';
 import type { Audience } from '../contract/roles.ts';
 import type { Metadata } from '../contract/text.ts';
 
@@ -70,8 +70,10 @@ interface MessageInternals {
   deleteSeq?: number;
 }
 
-export type StoredEntry<T extends EntryType = EntryType> = Extract<Entry, { type: T }> &
-  (T extends 'message:created' ? MessageInternals : unknown);
+/** An entry as the log keeps it. */
+export type StoredEntry<T extends EntryType = EntryType> = T extends 'message:created'
+  ? EntryOf<T> & MessageInternals
+  : EntryOf<T>;
 
 /** Where a conversation's log stands: what every entry changes. Derived from the entries, not stored beside them. */
 export interface Positions {
@@ -180,14 +182,14 @@ export interface ClientIdQuery extends ClientKey {
 
 export interface ConversationQuery {
   tenant: string;
-  status?: Conversation['status'];
+  status?: Conversation['status'] | undefined;
   /** An agent's id; null: nobody. */
-  assigneeId?: string | null;
-  department?: string;
-  customerId?: string;
-  tag?: string;
+  assigneeId?: string | null | undefined;
+  department?: string | undefined;
+  customerId?: string | undefined;
+  tag?: string | undefined;
   /** From an earlier page; one that is not of this store's making gives the first page. */
-  cursor?: string;
+  cursor?: string | undefined;
   limit: number;
 }
 export interface ConversationPage {

@@ -1,0 +1,60 @@
+// `npm test [-- arguments of vitest]`: what the tests need, then the tests. The last line says how they went:
+// "Tests: 412 passed, 0 failed", with ", 3 skipped" when there are any.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const run = (command, args) => spawnSync(command, args, { cwd: root, stdio: 'inherit' }).status ?? 1;
+
+const count = (file) => {
+  let report;
+  try {
+    report = JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    // No report: vitest ended before it ran anything, and has said why.
+    return { passed: 0, failed: 0, skipped: 0 };
+  }
+  // A file that can't be loaded fails without a test of its own.
+  const unloaded = report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
+  ).length;
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + unloaded,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+};
+
+const runTests = (folder) => {
+  const toolsStatus = run('bash', [join(root, 'scripts/test-tools.sh')]);
+  if (toolsStatus !== 0) return toolsStatus;
+
+  const report = join(folder, 'report.json');
+  const vitestStatus = run(process.execPath, [
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ]);
+
+  const { passed, failed: failedTests, skipped } = count(report);
+  // An error outside any test (an unhandled rejection, above all) fails the run with no test to blame.
+  const failed = vitestStatus !== 0 && failedTests === 0 && passed > 0 ? 1 : failedTests;
+  if (passed + failed === 0) process.stderr.write('No test ran.\n');
+  process.stdout.write(
+    `Tests: ${String(passed)} passed, ${String(failed)} failed${skipped > 0 ? `, ${String(skipped)} skipped` : ''}\n`,
+  );
+  return failed > 0 || passed === 0 ? vitestStatus || 1 : 0;
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'deskwire-tests-'));
+try {
+  process.exitCode = runTests(folder);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

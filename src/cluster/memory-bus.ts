@@ -1,0 +1,8 @@
+import type { Bus } from '../ports/bus.ts';
+
+/** The bus of a node that is alone: it has nobody to tell, and nobody tells it. */
+export const createMemoryBus = (): Bus => ({
+  publish: () => undefined,
+  subscribe: () => Promise.resolve(() => undefined),
+  close: () => Promise.resolve(),
+});

@@ -1,0 +1,49 @@
+/** Who may do what in a conversation of their own tenant. Roles alone are checked by the dispatcher, from the contract. */
+import { DeskwireError } from '../contract/errors.ts';
+import type { Actor } from '../ports/actor.ts';
+import type { ConversationState } from '../ports/store.ts';
+
+/** Word for word the same for what does not exist, is another tenant's, or may not be seen. */
+export const notFound = (): DeskwireError => new DeskwireError('not_found');
+
+export const isCustomer = (actor: Actor, state: ConversationState): boolean =>
+  actor.role === 'customer' && state.customer.id === actor.user.id;
+
+/** Of a closed conversation the last assignee is still shown, but nobody acts as assignee. */
+export const isAssignee = (actor: Actor, state: ConversationState): boolean =>
+  actor.role !== 'customer' && state.assignee?.id === actor.user.id;
+
+export const isMember = (actor: Actor, state: ConversationState): boolean =>
+  isCustomer(actor, state) || isAssignee(actor, state);
+
+export const mayRead = (actor: Actor, state: ConversationState): boolean =>
+  actor.audience === 'staff' || isMember(actor, state);
+
+/** @throws not_found */
+export const requireReader = (actor: Actor, state: ConversationState): void => {
+  if (!mayRead(actor, state)) throw notFound();
+};
+
+/**
+ * For what is done in a conversation, not only read of it. A bot that was assigned and is not any more learns that the
+ * conversation has moved on: that is how its late answers are kept out.
+ *
+ * @throws not_found, stale_fence
+ */
+export const requireParticipant = (actor: Actor, state: ConversationState): void => {
+  if (mayRead(actor, state)) return;
+  if (actor.role === 'bot' && state.formerAssignees.includes(actor.user.id)) throw staleFence(state);
+  throw notFound();
+};
+
+export const staleFence = (state: ConversationState): DeskwireError =>
+  new DeskwireError('stale_fence', undefined, { details: { fence: state.fence } });
+
+/** @throws conversation_closed */
+export const requireOpen = (state: ConversationState): void => {
+  if (state.status === 'closed') throw new DeskwireError('conversation_closed');
+};
+
+/** A refusal that names one field of an otherwise well-formed payload. */
+export const invalidField = (path: string, message: string): DeskwireError =>
+  new DeskwireError('invalid_payload', `${path}: ${message}`, { details: [{ path, message }] });

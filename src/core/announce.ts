@@ -1,0 +1,61 @@
+import type { User } from '../contract/schemas.ts';
+import { audienceOf, type Audience } from '../contract/roles.ts';
+import { allRoom, pagingRoom, queueRoom, userRoom } from '../ports/rooms.ts';
+import type { ConversationState, StoredEntry } from '../ports/store.ts';
+import { mayRead } from './access.ts';
+import type { Desk } from './desk.ts';
+import { depart } from './participants.ts';
+import { entryView } from './views.ts';
+
+/** What follows from a commit for those who have not joined, for typing, and for who may stay. */
+export const announceCommit = (desk: Desk, state: ConversationState, entries: readonly StoredEntry[]): void => {
+  for (const entry of entries) {
+    switch (entry.type) {
+      case 'message:created':
+        if (entry.author !== null) desk.typing.stop(state.id, entry.author.id, 'message');
+        break;
+      case 'conversation:opened':
+      case 'conversation:reopened':
+        announce(desk, state, entry, []);
+        break;
+      case 'conversation:assigned':
+      case 'conversation:released': {
+        const { assignee, previousAssignee } = entry;
+        announce(desk, state, entry, [assignee, previousAssignee].filter((user) => user !== null));
+        if (previousAssignee !== null) desk.typing.stop(state.id, previousAssignee.id, 'reassigned');
+        break;
+      }
+      case 'conversation:closed':
+        desk.typing.stopAll(state.id, 'closed');
+        break;
+      default:
+    }
+  }
+  if (entries.some(({ type }) => type === 'conversation:released' || type === 'conversation:reopened')) removeStrangers(desk, state);
+};
+
+/** To the agents concerned and, when the conversation waits, to those who take new work; not to who gets it from the feed. */
+const announce = (
+  desk: Desk,
+  state: ConversationState,
+  entry: StoredEntry<'conversation:opened' | 'conversation:reopened' | 'conversation:assigned' | 'conversation:released'>,
+  concerned: readonly User[],
+): void => {
+  const audiences: readonly Audience[] = ['staff', 'public'];
+  for (const audience of audiences) {
+    const rooms = concerned
+      .filter(({ role }) => audienceOf(role) === audience)
+      .map(({ id }) => userRoom(audience, state.tenant, id));
+    if (state.status === 'queued') rooms.push(queueRoom(audience, state.tenant, state.department));
+    if (rooms.length === 0) continue;
+    const target = { rooms, except: [allRoom(state.id), pagingRoom(state.id)] };
+    desk.rooms.emit(target, entry.type, entryView(audience, entry) as never, { ephemeral: false });
+  }
+};
+
+/** A bot that gave the conversation away is no member any more; it still gets the entry that says so. */
+const removeStrangers = (desk: Desk, state: ConversationState): void => {
+  for (const { id, actor } of desk.roster.joined(state.id)) {
+    if (!mayRead(actor, state)) depart(desk, id, state.id, 'left');
+  }
+};

@@ -1,0 +1,260 @@
+import { DeskwireError } from '../contract/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Append, AppendOutcome, ConversationState, Store, StoredEntry } from '../ports/store.ts';
+import { notFound } from './access.ts';
+import { place, type Draft } from './draft.ts';
+import { changesFacts, factsOf, fold } from './fold.ts';
+
+export interface WriterOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Called for each commit, in the order of a conversation's commits. */
+  readonly onCommit: (state: ConversationState, entries: readonly StoredEntry[]) => void;
+}
+
+export interface WriteOptions {
+  /** `decide` reads more than the state: it runs alone, with nothing else of the conversation under way. @default false */
+  readonly exclusive?: boolean;
+  /** Called once the write has its place; later calls take effect after it. */
+  readonly onSequenced?: () => void;
+}
+
+/** What a decision wants of the log. */
+export interface Change extends Pick<Append, 'clientKey' | 'amended' | 'capacityGuard'> {
+  readonly entries: readonly Draft[];
+}
+
+/**
+ * Looks at a conversation and says what to write, `undefined` for nothing; refuses by throwing. It may be called more than
+ * once, with newer states, so it has no effect of its own. Only an exclusive one may be asynchronous.
+ */
+export type Decide = (state: ConversationState, nextSeq: number) => Change | undefined | Promise<Change | undefined>;
+
+export type WriteResult =
+  | { kind: 'committed'; state: ConversationState; entries: readonly StoredEntry[] }
+  | { kind: 'unchanged'; state: ConversationState }
+  | { kind: 'duplicate'; entry: StoredEntry<'message:created'>; state: ConversationState };
+
+interface Command {
+  readonly tenant: string;
+  readonly decide: Decide;
+  readonly options: WriteOptions | undefined;
+  readonly resolve: (result: WriteResult) => void;
+  readonly reject: (error: unknown) => void;
+  attempts: number;
+}
+
+/** The state, if it is this tenant's. @throws not_found */
+const walled = (state: ConversationState | null, tenant: string): ConversationState => {
+  if (state?.tenant !== tenant) throw notFound();
+  return state;
+};
+
+/** Each attempt lost means that another node has won one, so this many in a row do not happen by chance. */
+const MAX_ATTEMPTS = 100;
+
+/**
+ * The writes of one conversation, in order. They are decided on the state as it will be once the writes under way are
+ * committed, so that a busy conversation fills a commit; a refusal, or a decision to write nothing, waits until
+ * nothing is under way, because it must rest on what is committed. When a write under way fails, those decided after it
+ * are decided again.
+ */
+export class ConversationWriter {
+  readonly #id: string;
+  readonly #options: WriterOptions;
+  #committed: ConversationState | undefined;
+  #expected: ConversationState | undefined;
+  #loading: Promise<ConversationState | null> | undefined;
+  #queue: Command[] = [];
+  #retry: Command[] = [];
+  #underWay = 0;
+  /** A write under way failed: what was decided after it is void. */
+  #broken: 'no' | 'redecide' | 'reload' = 'no';
+  #busy = false;
+
+  constructor(conversationId: string, options: WriterOptions) {
+    this.#id = conversationId;
+    this.#options = options;
+  }
+
+  get committed(): ConversationState | undefined {
+    return this.#committed;
+  }
+
+  loaded(state: ConversationState): void {
+    this.#committed ??= state;
+    this.#expected ??= state;
+  }
+
+  async read(tenant: string): Promise<ConversationState> {
+    return walled(this.#committed ?? (await this.#load(tenant)), tenant);
+  }
+
+  write(tenant: string, decide: Decide, options?: WriteOptions): Promise<WriteResult> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ tenant, decide, options, resolve, reject, attempts: 0 });
+      this.#pump();
+    });
+  }
+
+  async #load(tenant: string): Promise<ConversationState | null> {
+    // Read for one tenant, so a caller of another must not share it.
+    if (this.#loading !== undefined) await this.#loading.catch(() => null);
+    if (this.#committed !== undefined) return this.#committed;
+    this.#loading = this.#options.store.conversation(tenant, this.#id);
+    try {
+      const state = await this.#loading;
+      if (state !== null) this.loaded(state);
+      return state;
+    } finally {
+      this.#loading = undefined;
+    }
+  }
+
+  #pump(): void {
+    while (this.#broken === 'no' && !this.#busy) {
+      const command = this.#queue[0];
+      if (command === undefined) return;
+      const state = this.#expected;
+      if (state === undefined) {
+        this.#loadFor(command);
+        return;
+      }
+      if (command.options?.exclusive === true) {
+        if (this.#underWay === 0) void this.#runExclusive(command, state);
+        return;
+      }
+      if (!this.#step(command, state)) return;
+    }
+  }
+
+  /** Decides one command and submits it; false when it has to wait. */
+  #step(command: Command, state: ConversationState): boolean {
+    let change: Change | undefined;
+    let refusal: unknown;
+    let refused = false;
+    try {
+      if (state.tenant !== command.tenant) throw notFound();
+      change = command.decide(state, state.lastSeq + 1) as Change | undefined;
+    } catch (error) {
+      refused = true;
+      refusal = error;
+    }
+    if (change === undefined && this.#underWay > 0) return false;
+    this.#queue.shift();
+    if (refused) command.reject(refusal);
+    else if (change === undefined) command.resolve({ kind: 'unchanged', state });
+    else this.#submit(command, state, change);
+    return true;
+  }
+
+  #loadFor(command: Command): void {
+    this.#busy = true;
+    this.#load(command.tenant).then(
+      (state) => {
+        this.#busy = false;
+        if (state === null) {
+          this.#queue.shift();
+          command.reject(notFound());
+        }
+        this.#pump();
+      },
+      (error: unknown) => {
+        this.#busy = false;
+        this.#queue.shift();
+        command.reject(error);
+        this.#pump();
+      },
+    );
+  }
+
+  async #runExclusive(command: Command, state: ConversationState): Promise<void> {
+    this.#busy = true;
+    this.#queue.shift();
+    try {
+      if (state.tenant !== command.tenant) throw notFound();
+      const change = await command.decide(state, state.lastSeq + 1);
+      if (change === undefined) command.resolve({ kind: 'unchanged', state });
+      else this.#submit(command, state, change);
+    } catch (error) {
+      command.reject(error);
+    }
+    this.#busy = false;
+    this.#pump();
+  }
+
+  #submit(command: Command, state: ConversationState, change: Change): void {
+    const now = this.#options.clock.now();
+    const entries = change.entries.map((draft, index) => place(draft, this.#id, state.lastSeq + 1 + index, now));
+    const next = entries.reduce(fold, state);
+    this.#expected = next;
+    this.#underWay += 1;
+    command.options?.onSequenced?.();
+    const write: Append = {
+      tenant: state.tenant,
+      conversationId: this.#id,
+      expectedSeq: state.lastSeq,
+      entries,
+      ...(change.clientKey && { clientKey: change.clientKey }),
+      ...(change.amended && { amended: change.amended }),
+      ...(change.capacityGuard && { capacityGuard: change.capacityGuard }),
+      ...(entries.some(changesFacts) && { facts: factsOf(next) }),
+    };
+    this.#options.store.append(write).then(
+      (outcome) => {
+        this.#settle(command, outcome, next, entries);
+      },
+      (error: unknown) => {
+        // Whether it was kept is not always known; only the store knows the state now.
+        this.#break('reload');
+        command.reject(error);
+        this.#landed();
+      },
+    );
+  }
+
+  #settle(command: Command, outcome: AppendOutcome, next: ConversationState, entries: readonly StoredEntry[]): void {
+    switch (outcome.kind) {
+      case 'committed':
+        this.#committed = next;
+        this.#options.onCommit(next, entries);
+        command.resolve({ kind: 'committed', state: next, entries });
+        break;
+      case 'duplicate':
+        this.#break('redecide');
+        command.resolve({ kind: 'duplicate', entry: outcome.entry, state: this.#committed ?? next });
+        break;
+      case 'capacity_reached':
+        this.#break('redecide');
+        command.reject(
+          new DeskwireError('capacity_reached', `You hold ${String(outcome.activeCount)} conversations, which is your capacity; close or release one first.`),
+        );
+        break;
+      case 'conflict':
+        // After a failed write of ours this one was bound to conflict; otherwise another node has written.
+        if (this.#broken === 'no') this.#break('reload');
+        command.attempts += 1;
+        if (command.attempts < MAX_ATTEMPTS) this.#retry.push(command);
+        else command.reject(new DeskwireError('unavailable', 'The conversation changes faster than this request could be placed; try again.'));
+        break;
+    }
+    this.#landed();
+  }
+
+  #break(kind: 'redecide' | 'reload'): void {
+    if (this.#broken !== 'reload') this.#broken = kind;
+  }
+
+  #landed(): void {
+    this.#underWay -= 1;
+    if (this.#underWay > 0) return;
+    if (this.#broken !== 'no') {
+      if (this.#broken === 'reload') this.#committed = undefined;
+      this.#expected = this.#committed;
+      this.#broken = 'no';
+      this.#queue = [...this.#retry, ...this.#queue];
+      this.#retry = [];
+    }
+    this.#pump();
+  }
+}

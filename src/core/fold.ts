@@ -1,0 +1,119 @@
+import type { ConversationState, Facts, Positions, StoredEntry } from '../ports/store.ts';
+
+/** What an entry does to the facts; undefined when it changes positions only. */
+const factsAfter = (facts: Facts, entry: StoredEntry): Facts | undefined => {
+  switch (entry.type) {
+    case 'message:created':
+    case 'message:edited':
+    case 'message:deleted':
+      return undefined;
+    case 'conversation:opened':
+      throw new Error(`entry ${entry.id}: a conversation is opened once, by its first entry`);
+    case 'conversation:assigned':
+    case 'conversation:released': {
+      const { assignee, previousAssignee, fence } = entry;
+      const former = new Set(facts.formerAssignees);
+      if (previousAssignee !== null) former.add(previousAssignee.id);
+      if (assignee !== null) former.delete(assignee.id);
+      return {
+        ...facts,
+        assignee,
+        fence,
+        status: assignee === null ? 'queued' : 'assigned',
+        formerAssignees: [...former],
+        assignedSeq: entry.type === 'conversation:assigned' ? entry.seq : facts.assignedSeq,
+      };
+    }
+    case 'conversation:updated':
+      return {
+        ...facts,
+        ...(entry.subject === undefined ? {} : { subject: entry.subject }),
+        ...(entry.tags === undefined ? {} : { tags: entry.tags }),
+        ...(entry.priority === undefined ? {} : { priority: entry.priority }),
+        ...(entry.metadata === undefined ? {} : { metadata: entry.metadata }),
+      };
+    case 'conversation:closed':
+      return { ...facts, status: 'closed', closedAt: entry.at, closedSeq: entry.seq };
+    case 'conversation:reopened': {
+      const former = new Set(facts.formerAssignees);
+      if (facts.assignee !== null) former.add(facts.assignee.id);
+      return {
+        ...facts,
+        status: 'queued',
+        closedAt: null,
+        assignee: null,
+        fence: entry.fence,
+        formerAssignees: [...former],
+        openedSeq: entry.seq,
+      };
+    }
+    case 'conversation:rated':
+      return {
+        ...facts,
+        rating: { score: entry.score, comment: entry.comment, at: entry.at },
+        ratedSeq: entry.seq,
+      };
+  }
+};
+
+const positionsAfter = (positions: Positions | null, entry: StoredEntry): Positions => {
+  const seen = entry.visibility === 'all' || positions === null;
+  return {
+    lastSeq: entry.seq,
+    updatedAt: entry.at,
+    publicSeq: seen ? entry.seq : positions.publicSeq,
+    publicUpdatedAt: seen ? entry.at : positions.publicUpdatedAt,
+  };
+};
+
+const opened = (tenant: string, entry: StoredEntry): Facts => {
+  if (entry.type !== 'conversation:opened') throw new Error(`entry ${entry.id}: expected conversation:opened first`);
+  const { conversationId, clientConversationId, customer, department, priority, skills, subject, metadata, at, seq } =
+    entry;
+  return {
+    id: conversationId,
+    tenant,
+    clientConversationId,
+    status: 'queued',
+    customer,
+    assignee: null,
+    department,
+    priority,
+    skills,
+    subject,
+    tags: [],
+    metadata,
+    fence: 0,
+    createdAt: at,
+    closedAt: null,
+    rating: null,
+    formerAssignees: [],
+    openedSeq: seq,
+    closedSeq: 0,
+    assignedSeq: 0,
+    ratedSeq: 0,
+  };
+};
+
+/** The first state of a conversation, from its first entry. */
+export const begin = (tenant: string, entry: StoredEntry): ConversationState => ({
+  ...opened(tenant, entry),
+  ...positionsAfter(null, entry),
+});
+
+/** The state after one more entry: a conversation is nothing but this, over its log. */
+export const fold = (state: ConversationState, entry: StoredEntry): ConversationState => {
+  if (entry.seq !== state.lastSeq + 1) {
+    throw new Error(`entry ${entry.id}: expected seq ${String(state.lastSeq + 1)}`);
+  }
+  return { ...state, ...factsAfter(state, entry), ...positionsAfter(state, entry) };
+};
+
+/** Whether an entry of this type changes more than positions. */
+export const changesFacts = (entry: StoredEntry): boolean => !entry.type.startsWith('message:');
+
+/** The facts of a state, without its positions. */
+export const factsOf = (state: ConversationState): Facts => {
+  const { lastSeq: _l, publicSeq: _p, updatedAt: _u, publicUpdatedAt: _q, ...facts } = state;
+  return facts;
+};

@@ -1,0 +1,112 @@
+import type { User } from '../contract/schemas.ts';
+import type { EventPayload } from '../contract/contract.ts';
+import { isoTime, type Clock } from '../ports/clock.ts';
+import { allRoom, audienceRoom, userRooms, type Rooms } from '../ports/rooms.ts';
+
+export type TypingEnd = EventPayload<'typing:stopped'>['reason'];
+
+interface Typist {
+  readonly tenant: string;
+  readonly conversationId: string;
+  readonly user: User;
+  /** The connection that said so last: when it goes, its typing ends. */
+  connectionId: string;
+  announcedAt: number;
+  expiresAt: number;
+  cancelExpiry: () => void;
+}
+
+export interface TypingBoardOptions {
+  readonly rooms: Rooms;
+  readonly clock: Clock;
+  readonly typingMs: number;
+  readonly typingRepeatMs: number;
+}
+
+/**
+ * Who is typing where. Every start is followed by one stop: said, by a message, leaving, disconnecting, hand-over, closing or
+ * expiry, whichever is first.
+ */
+export class TypingBoard {
+  readonly #options: TypingBoardOptions;
+  /** By conversation, then by user. */
+  readonly #typists = new Map<string, Map<string, Typist>>();
+
+  constructor(options: TypingBoardOptions) {
+    this.#options = options;
+  }
+
+  /** Gives when it expires. A repeat that comes too soon is not announced, and does not put off the end. */
+  start(connectionId: string, tenant: string, conversationId: string, user: User, preview: string | undefined): number {
+    const { clock, typingMs, typingRepeatMs } = this.#options;
+    const now = clock.now();
+    const known = this.#typists.get(conversationId)?.get(user.id);
+    if (known !== undefined) {
+      known.connectionId = connectionId;
+      if (now - known.announcedAt < typingRepeatMs) return known.expiresAt;
+      known.cancelExpiry();
+    }
+    const typist: Typist = {
+      tenant,
+      conversationId,
+      user,
+      connectionId,
+      announcedAt: now,
+      expiresAt: now + typingMs,
+      cancelExpiry: clock.after(typingMs, () => {
+        this.stop(conversationId, user.id, 'expired');
+      }),
+    };
+    const typists = this.#typists.get(conversationId) ?? new Map<string, Typist>();
+    typists.set(user.id, typist);
+    this.#typists.set(conversationId, typists);
+    this.#announce(typist, preview);
+    return typist.expiresAt;
+  }
+
+  stop(conversationId: string, userId: string, reason: TypingEnd): void {
+    const typists = this.#typists.get(conversationId);
+    const typist = typists?.get(userId);
+    if (typists === undefined || typist === undefined) return;
+    typist.cancelExpiry();
+    typists.delete(userId);
+    if (typists.size === 0) this.#typists.delete(conversationId);
+    this.#options.rooms.emit(
+      { rooms: [allRoom(conversationId)], except: userRooms(typist.tenant, userId) },
+      'typing:stopped',
+      { conversationId, user: typist.user, reason },
+      { ephemeral: true },
+    );
+  }
+
+  stopAll(conversationId: string, reason: TypingEnd): void {
+    for (const userId of [...(this.#typists.get(conversationId)?.keys() ?? [])]) this.stop(conversationId, userId, reason);
+  }
+
+  /** Ends what this connection started; what the user types on another device goes on. */
+  stopConnection(connectionId: string, conversationId: string, reason: TypingEnd): void {
+    for (const typist of [...(this.#typists.get(conversationId)?.values() ?? [])]) {
+      if (typist.connectionId === connectionId) this.stop(conversationId, typist.user.id, reason);
+    }
+  }
+
+  /** Who types in a conversation, but for one user. */
+  list(conversationId: string, exceptUserId: string): { user: User; expiresAt: string }[] {
+    return [...(this.#typists.get(conversationId)?.values() ?? [])]
+      .filter(({ user }) => user.id !== exceptUserId)
+      .map(({ user, expiresAt }) => ({ user, expiresAt: isoTime(expiresAt) }));
+  }
+
+  #announce({ tenant, conversationId, user, expiresAt }: Typist, preview: string | undefined): void {
+    const event = { conversationId, user, expiresAt: isoTime(expiresAt) };
+    const except = userRooms(tenant, user.id);
+    const options = { ephemeral: true };
+    const { rooms } = this.#options;
+    if (preview === undefined) {
+      rooms.emit({ rooms: [allRoom(conversationId)], except }, 'typing:started', event, options);
+      return;
+    }
+    rooms.emit({ rooms: [audienceRoom('public', conversationId)], except }, 'typing:started', event, options);
+    rooms.emit({ rooms: [audienceRoom('staff', conversationId)], except }, 'typing:started', { ...event, preview }, options);
+  }
+}

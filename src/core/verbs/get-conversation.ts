@@ -1,0 +1,9 @@
+import { requireReader } from '../access.ts';
+import type { Verb } from '../desk.ts';
+import { conversationView } from '../views.ts';
+
+export const getConversation: Verb<'conversation:get'> = async (desk, { actor }, { conversationId }) => {
+  const state = await desk.journal.read(actor.tenant, conversationId);
+  requireReader(actor, state);
+  return { conversation: conversationView(actor.audience, state) };
+};

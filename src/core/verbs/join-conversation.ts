@@ -1,0 +1,35 @@
+import { DEFAULT_PAGE } from '../../contract/limits.ts';
+import { requireReader } from '../access.ts';
+import type { Verb } from '../desk.ts';
+import { requireRoomToJoin } from '../follow.ts';
+import { arrive, participants } from '../participants.ts';
+import { checkSeq } from '../message-content.ts';
+import { conversationView, cursorView, entryViews, lastSeqSeen } from '../views.ts';
+
+export const joinConversation: Verb<'conversation:join'> = async (desk, caller, { conversationId, afterSeq, limit }) => {
+  const { actor, connectionId } = caller;
+  const { audience } = actor;
+  const state = await desk.journal.read(actor.tenant, conversationId);
+  requireReader(actor, state);
+  if (afterSeq !== undefined) checkSeq('afterSeq', afterSeq, lastSeqSeen(audience, state));
+  requireRoomToJoin(desk, caller, conversationId);
+  // Read before the feed is joined: once it is, nothing may be awaited, or events would overtake the reply.
+  const cursors = await desk.store.cursors(conversationId);
+  const page = await desk.feeds.join({
+    connectionId,
+    conversationId,
+    audience,
+    limit: limit ?? Math.min(DEFAULT_PAGE, desk.limits.pageEntries),
+    ...(afterSeq === undefined ? {} : { afterSeq }),
+  });
+  const now = desk.journal.peek(conversationId) ?? state;
+  arrive(desk, caller, now);
+  return {
+    conversation: conversationView(audience, now),
+    entries: entryViews(audience, page.entries),
+    hasMore: page.hasMore,
+    cursors: cursors.map((cursor) => cursorView(audience, cursor)),
+    participants: participants(desk, audience, now),
+    typing: desk.typing.list(conversationId, actor.user.id),
+  };
+};

@@ -1,0 +1,13 @@
+import { requireReader } from '../access.ts';
+import type { Verb } from '../desk.ts';
+import { writtenEntry } from '../written.ts';
+
+export const rateConversation: Verb<'conversation:rate'> = async (desk, caller, { conversationId, score, comment = null }) => {
+  const { actor } = caller;
+  const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
+    requireReader(actor, state);
+    if (state.rating?.score === score && state.rating.comment === comment) return undefined;
+    return { entries: [{ type: 'conversation:rated', author: actor.user, visibility: 'all', score, comment }] };
+  });
+  return { entry: await writtenEntry(desk, caller, result, 'conversation:rated', result.state.ratedSeq) };
+};

@@ -1,0 +1,17 @@
+import { DeskwireError } from '../../contract/errors.ts';
+import { isoTime } from '../../ports/clock.ts';
+import type { Verb } from '../desk.ts';
+
+export const refreshSession: Verb<'session:refresh'> = async (desk, caller, { token }) => {
+  const verified = await desk.tokens.verify(token);
+  const { actor } = caller;
+  const same =
+    verified.actor.user.id === actor.user.id &&
+    verified.actor.tenant === actor.tenant &&
+    verified.actor.role === actor.role;
+  if (!same) {
+    throw new DeskwireError('forbidden', 'The new token names another sub, tenant or role; connect again to change them.');
+  }
+  caller.renew(verified);
+  return { tokenExpiresAt: isoTime(verified.expiresAt) };
+};

@@ -1,0 +1,27 @@
+import { DeskwireError } from '../../contract/errors.ts';
+import { isoTime } from '../../ports/clock.ts';
+import { requireOpen, requireParticipant } from '../access.ts';
+import type { Caller, Desk, Verb } from '../desk.ts';
+import type { ConversationState } from '../../ports/store.ts';
+
+/** @throws not_found, stale_fence, forbidden */
+const requireJoined = async (desk: Desk, { actor, connectionId }: Caller, conversationId: string): Promise<ConversationState> => {
+  const state = await desk.journal.read(actor.tenant, conversationId);
+  requireParticipant(actor, state);
+  if (!desk.roster.hasJoined(connectionId, conversationId)) {
+    throw new DeskwireError('forbidden', 'This connection has not joined the conversation; send conversation:join first.');
+  }
+  return state;
+};
+
+export const startTyping: Verb<'typing:start'> = async (desk, caller, { conversationId, preview }) => {
+  requireOpen(await requireJoined(desk, caller, conversationId));
+  const { tenant, user } = caller.actor;
+  return { expiresAt: isoTime(desk.typing.start(caller.connectionId, tenant, conversationId, user, preview)) };
+};
+
+export const stopTyping: Verb<'typing:stop'> = async (desk, caller, { conversationId }) => {
+  await requireJoined(desk, caller, conversationId);
+  desk.typing.stop(conversationId, caller.actor.user.id, 'stopped');
+  return {};
+};

@@ -1,0 +1,69 @@
+/** What leaves the process: the only place where an entry or a conversation is made ready for somebody's eyes. */
+import type { Audience } from '../contract/roles.ts';
+import type { Conversation, Cursor, Entry } from '../contract/schemas.ts';
+import type { ConversationState, CursorRecord, StoredEntry } from '../ports/store.ts';
+
+/** Whether this audience may know of the entry at all. */
+export const seesEntry = (audience: Audience, entry: StoredEntry): boolean =>
+  audience === 'staff' || entry.visibility === 'all';
+
+/** The entry as this audience reads it. The caller has made sure that it may: see seesEntry. */
+export const entryView = <E extends StoredEntry>(audience: Audience, entry: E): Extract<Entry, { type: E['type'] }> => {
+  switch (entry.type) {
+    case 'message:created': {
+      if (entry.editSeqs === undefined && entry.deleteSeq === undefined) break;
+      const { sentHash: _hash, editSeqs: _edits, deleteSeq: _deletion, ...view } = entry;
+      return view as unknown as Extract<Entry, { type: E['type'] }>;
+    }
+    case 'conversation:assigned':
+    case 'conversation:released': {
+      if (audience === 'staff' || (entry.detail === undefined && entry.summary === undefined)) break;
+      const { detail: _detail, summary: _summary, ...view } = entry;
+      return view as unknown as Extract<Entry, { type: E['type'] }>;
+    }
+    case 'conversation:updated': {
+      if (audience === 'staff' || entry.tags === undefined) break;
+      const { tags: _tags, ...view } = entry;
+      return view as unknown as Extract<Entry, { type: E['type'] }>;
+    }
+    default:
+  }
+  return entry as unknown as Extract<Entry, { type: E['type'] }>;
+};
+
+export const entryViews = (audience: Audience, entries: readonly StoredEntry[]): Entry[] =>
+  entries.filter((entry) => seesEntry(audience, entry)).map((entry) => entryView(audience, entry));
+
+/** The conversation as this audience reads it: others than staff learn nothing of staff entries, not even that they are. */
+export const conversationView = (audience: Audience, state: ConversationState): Conversation => {
+  const staff = audience === 'staff';
+  return {
+    id: state.id,
+    clientConversationId: state.clientConversationId,
+    status: state.status,
+    customer: state.customer,
+    assignee: state.assignee,
+    department: state.department,
+    priority: state.priority,
+    skills: state.skills,
+    subject: state.subject,
+    tags: staff ? state.tags : [],
+    metadata: state.metadata,
+    lastSeq: staff ? state.lastSeq : state.publicSeq,
+    fence: state.fence,
+    createdAt: state.createdAt,
+    updatedAt: staff ? state.updatedAt : state.publicUpdatedAt,
+    closedAt: state.closedAt,
+    rating: state.rating,
+    queue: null,
+  };
+};
+
+export const lastSeqSeen = (audience: Audience, state: ConversationState): number =>
+  audience === 'staff' ? state.lastSeq : state.publicSeq;
+
+/** The cursor as this audience reads it; who may not see staff entries does not see a seq move over one. */
+export const cursorView = (audience: Audience, cursor: CursorRecord): Cursor =>
+  audience === 'staff'
+    ? { userId: cursor.userId, deliveredSeq: cursor.deliveredSeq, readSeq: cursor.readSeq }
+    : { userId: cursor.userId, deliveredSeq: cursor.publicDeliveredSeq, readSeq: cursor.publicReadSeq };

@@ -1,0 +1,194 @@
+import { DeskwireError } from '../contract/errors.ts';
+import { entryView } from '../core/views.ts';
+import type { Bus } from '../ports/bus.ts';
+import type { Feeds, JoinPage, JoinRequest } from '../ports/feeds.ts';
+import { allRoom, audienceRoom, pagingRoom } from '../ports/rooms.ts';
+import type { EntryPage, StoredEntry } from '../ports/store.ts';
+import { Feed, type FeedOptions } from './feed.ts';
+
+export interface FeedHubOptions extends FeedOptions {
+  readonly bus: Bus;
+}
+
+const FOLLOW_ENTRIES = 200;
+
+/** The feeds of this process: one for each conversation that has a connection here. */
+export class FeedHub implements Feeds {
+  readonly #options: FeedHubOptions;
+  readonly #feeds = new Map<string, { feed: Feed; ready: Promise<void> }>();
+  readonly #offered = new Set<Feed>();
+  #flushing = false;
+
+  constructor(options: FeedHubOptions) {
+    this.#options = options;
+  }
+
+  get feedCount(): number {
+    return this.#feeds.size;
+  }
+
+  committed(conversationId: string, entries: readonly StoredEntry[]): void {
+    this.#options.bus.publish({ conversationId, entries });
+    const feed = this.#feeds.get(conversationId)?.feed;
+    if (feed !== undefined) this.#offer(feed, entries);
+  }
+
+  async join(request: JoinRequest): Promise<JoinPage> {
+    const { conversationId, audience, afterSeq, limit } = request;
+    return this.#enter(request, async (feed) => {
+      let page = await this.#page({ conversationId, audience, limit, ...(afterSeq === undefined ? {} : { afterSeq }) });
+      let entries = page.entries;
+      let hasMore = page.hasMore;
+      for (;;) {
+        if (afterSeq !== undefined && hasMore) return { entries, hasMore };
+        await feed.catchUp(page.lastSeq);
+        if (page.lastSeq === feed.head) break;
+        // More came in during the read: that belongs to the page too.
+        page = await this.#page({ conversationId, audience, limit, afterSeq: page.lastSeq });
+        entries = [...entries, ...page.entries];
+        if (afterSeq === undefined) {
+          hasMore ||= entries.length > limit;
+          entries = entries.slice(-limit);
+        } else {
+          hasMore = page.hasMore || entries.length > limit;
+          entries = entries.slice(0, limit);
+        }
+      }
+      this.#goLive(feed, request);
+      return { entries, hasMore };
+    });
+  }
+
+  async follow(request: Omit<JoinRequest, 'limit'> & { afterSeq: number }): Promise<void> {
+    const { conversationId, audience, connectionId } = request;
+    await this.#enter(request, async (feed) => {
+      let { afterSeq } = request;
+      for (;;) {
+        const page = await this.#page({ conversationId, audience, limit: FOLLOW_ENTRIES, afterSeq });
+        for (const entry of page.entries) {
+          this.#options.rooms.emitTo(connectionId, entry.type, entryView(audience, entry) as never);
+        }
+        afterSeq = page.hasMore ? (page.entries.at(-1)?.seq ?? afterSeq) : page.lastSeq;
+        if (page.hasMore) continue;
+        await feed.catchUp(page.lastSeq);
+        if (page.lastSeq === feed.head) break;
+      }
+      this.#goLive(feed, request);
+    });
+  }
+
+  leave(connectionId: string, conversationId: string): void {
+    const feed = this.#feeds.get(conversationId)?.feed;
+    if (feed === undefined) return;
+    // What was committed before is still this connection's.
+    feed.drain();
+    this.#exitRooms(feed, connectionId);
+    feed.members.delete(connectionId);
+    this.#releaseIfEmpty(feed);
+  }
+
+  isLive(connectionId: string, conversationId: string): boolean {
+    return this.#feeds.get(conversationId)?.feed.members.get(connectionId) === 'live';
+  }
+
+  /** Compares all feeds with the store and reads what hints have not brought. */
+  async reconcile(): Promise<void> {
+    const heads = await this.#options.store.heads([...this.#feeds.keys()]);
+    await Promise.all(
+      [...heads].map(async ([conversationId, head]) => {
+        const held = this.#feeds.get(conversationId);
+        if (held === undefined) return;
+        await held.ready;
+        await held.feed.catchUp(head);
+      }),
+    );
+  }
+
+  /** Runs one join: the connection is `paging` until it is live, and is out again when the join fails. */
+  async #enter<R>(request: Omit<JoinRequest, 'limit'>, read: (feed: Feed) => Promise<R>): Promise<R> {
+    const { connectionId, conversationId } = request;
+    const { feed, ready } = this.#acquire(conversationId);
+    this.#exitRooms(feed, connectionId);
+    feed.members.set(connectionId, 'paging');
+    this.#options.rooms.enter(connectionId, pagingRoom(conversationId));
+    try {
+      await ready;
+      return await read(feed);
+    } catch (error) {
+      this.#exitRooms(feed, connectionId);
+      feed.members.delete(connectionId);
+      this.#releaseIfEmpty(feed);
+      throw error;
+    }
+  }
+
+  #goLive(feed: Feed, { connectionId, audience }: Omit<JoinRequest, 'limit'>): void {
+    const { rooms } = this.#options;
+    // Gone or left while the log was read: entering would keep a dead connection's place.
+    if (!feed.members.has(connectionId)) return;
+    feed.members.set(connectionId, 'live');
+    rooms.exit(connectionId, pagingRoom(feed.conversationId));
+    rooms.enter(connectionId, allRoom(feed.conversationId));
+    rooms.enter(connectionId, audienceRoom(audience, feed.conversationId));
+  }
+
+  #exitRooms({ conversationId }: Feed, connectionId: string): void {
+    const { rooms } = this.#options;
+    rooms.exit(connectionId, pagingRoom(conversationId));
+    rooms.exit(connectionId, allRoom(conversationId));
+    rooms.exit(connectionId, audienceRoom('staff', conversationId));
+    rooms.exit(connectionId, audienceRoom('public', conversationId));
+  }
+
+  #acquire(conversationId: string): { feed: Feed; ready: Promise<void> } {
+    const held = this.#feeds.get(conversationId);
+    if (held !== undefined) return held;
+    const feed = new Feed(conversationId, this.#options);
+    const opened = { feed, ready: this.#start(feed) };
+    this.#feeds.set(conversationId, opened);
+    // Each join that waits for it gets the error; this keeps it from being unhandled when none does.
+    opened.ready.catch(() => undefined);
+    return opened;
+  }
+
+  /** Subscribes first and reads the head then, so that no entry can fall between the two. */
+  async #start(feed: Feed): Promise<void> {
+    const { bus, store } = this.#options;
+    const { conversationId } = feed;
+    feed.unsubscribe = await bus.subscribe(conversationId, (hint) => {
+      this.#offer(feed, hint.entries);
+    });
+    const heads = await store.heads([conversationId]);
+    feed.start(heads.get(conversationId) ?? 0);
+  }
+
+  #releaseIfEmpty(feed: Feed): void {
+    if (feed.members.size > 0) return;
+    const held = this.#feeds.get(feed.conversationId);
+    if (held?.feed !== feed) return;
+    this.#feeds.delete(feed.conversationId);
+    void held.ready.catch(() => undefined).then(() => {
+      feed.unsubscribe();
+    });
+  }
+
+  /** Delivery waits for the end of the tick: the replies to what was committed go out first, and a batch goes out together. */
+  #offer(feed: Feed, entries: readonly StoredEntry[]): void {
+    feed.offer(entries);
+    this.#offered.add(feed);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      const feeds = [...this.#offered];
+      this.#offered.clear();
+      for (const offered of feeds) offered.drain();
+    });
+  }
+
+  async #page(query: Parameters<FeedOptions['store']['entries']>[0]): Promise<EntryPage> {
+    const page = await this.#options.store.entries(query);
+    if (page === null) throw new DeskwireError('not_found');
+    return page;
+  }
+}

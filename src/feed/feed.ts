@@ -1,0 +1,129 @@
+import type { Log } from '../ports/log.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import { allRoom, audienceRoom, type Rooms } from '../ports/rooms.ts';
+import type { Store, StoredEntry } from '../ports/store.ts';
+import { entryView } from '../core/views.ts';
+
+export interface FeedOptions {
+  readonly store: Store;
+  readonly rooms: Rooms;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** Entries read at once when a feed has missed some. */
+const READ_ENTRIES = 200;
+
+/**
+ * One conversation's entries in order, towards the connections of this process that are live in it. It takes hints as they
+ * come (late, twice, in any order, or never) and delivers each entry once: the next one at once, the ones in between
+ * after it has read them from the store.
+ */
+export class Feed {
+  readonly conversationId: string;
+  readonly #options: FeedOptions;
+  /** The last seq delivered. */
+  #head = 0;
+  #started = false;
+  #incoming: StoredEntry[] = [];
+  #reading: Promise<void> | undefined;
+  /** Connections here: `paging` read the log page by page, `live` get entries as they come. */
+  readonly members = new Map<string, 'paging' | 'live'>();
+  unsubscribe: () => void = () => undefined;
+
+  constructor(conversationId: string, options: FeedOptions) {
+    this.conversationId = conversationId;
+    this.#options = options;
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  /** From now on `head` is known; what was offered before counts if it is newer. */
+  start(head: number): void {
+    this.#head = head;
+    this.#started = true;
+    this.drain();
+  }
+
+  /** Takes entries without delivering them yet. */
+  offer(entries: readonly StoredEntry[]): void {
+    this.#incoming.push(...entries);
+  }
+
+  /** Delivers what can be delivered without a read; where something is missing, a read begins. */
+  drain(): void {
+    if (!this.#started || this.#reading !== undefined || this.#incoming.length === 0) return;
+    const incoming = this.#incoming;
+    this.#incoming = [];
+    for (const [index, entry] of incoming.entries()) {
+      if (entry.seq <= this.#head) continue;
+      if (entry.seq > this.#head + 1) {
+        this.#incoming = incoming.slice(index);
+        this.#readOn(entry.seq - 1).catch((error: unknown) => {
+          this.#options.log.warn({ error, conversationId: this.conversationId }, 'a feed could not read what it missed');
+        });
+        return;
+      }
+      this.#deliver(entry);
+    }
+  }
+
+  /** Resolves once everything up to `seq` is delivered. */
+  async catchUp(seq: number): Promise<void> {
+    this.drain();
+    while (this.#head < seq) await this.#readOn(seq);
+  }
+
+  /** Reads from the store until `seq` is delivered; one read at a time. */
+  #readOn(seq: number): Promise<void> {
+    this.#reading ??= this.#read(seq).then(
+      () => {
+        this.#reading = undefined;
+        this.drain();
+      },
+      (error: unknown) => {
+        // Not tried again at once: the store is in trouble. The next entry, join or comparison of heads tries again.
+        this.#reading = undefined;
+        throw error;
+      },
+    );
+    return this.#reading;
+  }
+
+  async #read(seq: number): Promise<void> {
+    const { store, metrics } = this.#options;
+    while (this.#head < seq) {
+      metrics.feedRead();
+      const page = await store.entries({
+        conversationId: this.conversationId,
+        audience: 'staff',
+        afterSeq: this.#head,
+        limit: READ_ENTRIES,
+      });
+      const next = page?.entries ?? [];
+      if (next.length === 0) throw new Error(`conversation ${this.conversationId} has no entry after ${String(this.#head)}`);
+      for (const entry of next) if (entry.seq === this.#head + 1) this.#deliver(entry);
+    }
+  }
+
+  #deliver(entry: StoredEntry): void {
+    this.#head = entry.seq;
+    const { rooms, metrics } = this.#options;
+    const { conversationId } = this;
+    metrics.delivered(1);
+    const staff = entryView('staff', entry);
+    if (entry.visibility === 'staff') {
+      rooms.emitHere({ rooms: [audienceRoom('staff', conversationId)] }, entry.type, staff as never);
+      return;
+    }
+    const open = entryView('public', entry);
+    if (open === staff) {
+      rooms.emitHere({ rooms: [allRoom(conversationId)] }, entry.type, staff as never);
+      return;
+    }
+    rooms.emitHere({ rooms: [audienceRoom('staff', conversationId)] }, entry.type, staff as never);
+    rooms.emitHere({ rooms: [audienceRoom('public', conversationId)] }, entry.type, open as never);
+  }
+}

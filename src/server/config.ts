@@ -1,0 +1,221 @@
+import { join } from 'node:path';
+import { MIN_SECRET_BYTES, secretKey, type KeySource } from '../auth/keys.ts';
+import { DEFAULT_LIMITS, type Limits } from '../contract/limits.ts';
+import { SETTING_NAMES, SETTINGS, type SettingName, type SettingValue } from './settings.ts';
+import { ConfigError, type ConfigProblem } from './start-error.ts';
+
+/** What the environment says, validated, and frozen. */
+export interface Config {
+  readonly production: boolean;
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Absolute; it may not exist yet. */
+  readonly dataDir: string;
+  /** Absolute path of the SQLite file; its folder may not exist yet. */
+  readonly databasePath: string;
+  /** `development`: none is configured, and `resolveKeys` makes one that stays on this machine. */
+  readonly keys: KeySource | { readonly kind: 'development' };
+  readonly tokens: {
+    readonly issuer: string | undefined;
+    readonly audience: string | undefined;
+    readonly clockSkewSeconds: number;
+  };
+  readonly allowedOrigins: readonly string[];
+  readonly limits: Limits;
+  readonly visitors: {
+    readonly enabled: boolean;
+    readonly tenant: string;
+    readonly ttlSeconds: number;
+  };
+  readonly trustedProxyCount: number;
+  readonly logLevel: SettingValue<'LOG_LEVEL'>;
+  /** Sentences that the start should log: allowed, but hardly meant. */
+  readonly warnings: readonly string[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Values = { [N in SettingName]: SettingValue<N> | undefined };
+
+const KEY_SETTINGS = ['DESKWIRE_JWT_SECRET', 'DESKWIRE_JWT_PUBLIC_KEY', 'DESKWIRE_JWKS_URL'] as const;
+const DATABASE_FILE = 'deskwire.db';
+const PREFIX = 'DESKWIRE_';
+
+/** The value as it is written; an empty one counts as not set, because that is how many tools unset one. */
+const written = (env: Environment, name: SettingName): string | undefined => {
+  const value = env[name];
+  if (value !== undefined && value.trim() !== '') return value;
+  return undefined;
+};
+
+const fallback = (name: SettingName): string | undefined => {
+  const row: { default?: string } = SETTINGS[name];
+  return row.default;
+};
+
+const isSecret = (name: SettingName): boolean => {
+  const row: { secret?: boolean } = SETTINGS[name];
+  return row.secret === true;
+};
+
+/** Passwords stand in addresses, and a PEM is longer than anybody wants to read. */
+const shown = (name: SettingName, value: string): string => {
+  if (isSecret(name)) return '********';
+  if (value.startsWith('-----BEGIN')) return '-----BEGIN…';
+  return value.replace(/\/\/.*@/, '//********@');
+};
+
+const readValues = (env: Environment, problems: ConfigProblem[]): Values => {
+  const values: Partial<Record<SettingName, unknown>> = {};
+  for (const name of SETTING_NAMES) {
+    const value = written(env, name) ?? fallback(name);
+    if (value === undefined) continue;
+    const parsed = SETTINGS[name].schema.safeParse(value);
+    if (parsed.success) {
+      values[name] = parsed.data;
+      continue;
+    }
+    const message = parsed.error.issues[0]?.message ?? 'invalid';
+    const found = isSecret(name) || message.startsWith('found ') ? '' : `found ${JSON.stringify(shown(name, value))}; `;
+    problems.push({ setting: name, message: `${found}${message}.` });
+  }
+  return values as Values;
+};
+
+const checkNames = (env: Environment, problems: ConfigProblem[]): void => {
+  const known = SETTING_NAMES.filter((name) => name.startsWith(PREFIX));
+  for (const name of Object.keys(env).sort()) {
+    if (!name.startsWith(PREFIX) || known.some((candidate) => candidate === name)) continue;
+    problems.push({
+      setting: name,
+      message: `found, but there is no such setting; expected one of ${known.join(', ')}.`,
+    });
+  }
+};
+
+const chooseKeys = (
+  env: Environment,
+  values: Values,
+  problems: ConfigProblem[],
+  warnings: string[],
+): Config['keys'] => {
+  const production = values.NODE_ENV === 'production';
+  const set = KEY_SETTINGS.filter((name) => written(env, name) !== undefined);
+  if (set.length > 1) {
+    problems.push({ setting: set.join(', '), message: 'found together; expected one of them. Unset the others.' });
+  }
+  if (set.length === 0 && production) {
+    problems.push({
+      setting: 'DESKWIRE_JWT_SECRET',
+      message:
+        'found no key, and in production tokens must be verified. Set DESKWIRE_JWT_SECRET (for example from `openssl rand -base64 48`), DESKWIRE_JWT_PUBLIC_KEY or DESKWIRE_JWKS_URL.',
+    });
+  }
+  const secret = values.DESKWIRE_JWT_SECRET;
+  if (secret !== undefined) {
+    const bytes = Buffer.byteLength(secret);
+    if (bytes < MIN_SECRET_BYTES) {
+      const message = `found a secret of ${String(bytes)} bytes; expected at least ${String(MIN_SECRET_BYTES)} (RFC 7518 §3.2). Make one with \`openssl rand -base64 48\`.`;
+      if (production) problems.push({ setting: 'DESKWIRE_JWT_SECRET', message });
+      else warnings.push(`DESKWIRE_JWT_SECRET: ${message}`);
+    }
+    return { kind: 'secret', key: secretKey(secret) };
+  }
+  if (values.DESKWIRE_JWT_PUBLIC_KEY !== undefined) return { kind: 'public-key', ...values.DESKWIRE_JWT_PUBLIC_KEY };
+  if (values.DESKWIRE_JWKS_URL !== undefined) {
+    if (production && values.DESKWIRE_JWKS_URL.startsWith('http:')) {
+      warnings.push('DESKWIRE_JWKS_URL: keys come over plain http, where whoever is on the way can change them.');
+    }
+    return { kind: 'jwks', url: values.DESKWIRE_JWKS_URL };
+  }
+  return { kind: 'development' };
+};
+
+const chooseVisitors = (
+  env: Environment,
+  values: Values,
+  keys: Config['keys'],
+  problems: ConfigProblem[],
+  warnings: string[],
+): Config['visitors'] => {
+  const canSign = keys.kind === 'secret' || keys.kind === 'development';
+  const wanted = values.DESKWIRE_VISITORS === 'on';
+  if (wanted && !canSign) {
+    const reason =
+      "visitors need a token that this server signs, and it has only the public half of somebody else's key";
+    if (written(env, 'DESKWIRE_VISITORS') === undefined) warnings.push(`Visitors are off: ${reason}.`);
+    else
+      problems.push({
+        setting: 'DESKWIRE_VISITORS',
+        message: `found "on", but ${reason}. Set DESKWIRE_JWT_SECRET instead, or DESKWIRE_VISITORS=off.`,
+      });
+  }
+  return {
+    enabled: wanted && canSign,
+    tenant: values.DESKWIRE_VISITOR_TENANT ?? '',
+    ttlSeconds: Math.floor((values.DESKWIRE_VISITOR_TTL ?? 0) / 1000),
+  };
+};
+
+/** Freezes plain objects and arrays, all the way down. A KeyObject keeps a cache in itself and can't be frozen. */
+const deepFreeze = <T>(value: T): T => {
+  if (typeof value !== 'object' || value === null) return value;
+  if (!Array.isArray(value) && Object.getPrototypeOf(value) !== Object.prototype) return value;
+  for (const item of Object.values(value)) deepFreeze(item);
+  return Object.freeze(value);
+};
+
+/**
+ * Reads the whole environment, once; nothing else in the program reads it.
+ * @throws ConfigError that lists everything that is wrong.
+ */
+export const loadConfig = (env: Environment): Config => {
+  const problems: ConfigProblem[] = [];
+  const warnings: string[] = [];
+  const values = readValues(env, problems);
+  checkNames(env, problems);
+  const keys = chooseKeys(env, values, problems, warnings);
+  const visitors = chooseVisitors(env, values, keys, problems, warnings);
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  // Without problems each setting that has a default has a value; the fallbacks only tell the compiler so.
+  const dataDir = values.DATA_DIR ?? '';
+  const configuredPath = written(env, 'DATABASE_URL') === undefined ? undefined : values.DATABASE_URL;
+  return deepFreeze<Config>({
+    production: values.NODE_ENV === 'production',
+    host: values.HOST ?? '',
+    port: values.PORT ?? 0,
+    dataDir,
+    databasePath: configuredPath ?? join(dataDir, DATABASE_FILE),
+    keys,
+    tokens: {
+      issuer: values.DESKWIRE_JWT_ISSUER,
+      audience: values.DESKWIRE_JWT_AUDIENCE,
+      clockSkewSeconds: values.DESKWIRE_JWT_CLOCK_SKEW_SECONDS ?? 0,
+    },
+    allowedOrigins: values.DESKWIRE_ALLOWED_ORIGINS ?? [],
+    limits: { ...DEFAULT_LIMITS, ...values.DESKWIRE_LIMITS },
+    visitors,
+    trustedProxyCount: values.DESKWIRE_TRUSTED_PROXIES ?? 0,
+    logLevel: values.LOG_LEVEL ?? 'info',
+    warnings,
+  });
+};
+
+export interface EffectiveSetting {
+  readonly name: SettingName;
+  /** Safe to show; undefined: not set and without a default. */
+  readonly value: string | undefined;
+  readonly source: 'environment' | 'default' | 'not set';
+}
+
+/** Every setting as it would be used, secrets masked, whether right or wrong. */
+export const effectiveSettings = (env: Environment): EffectiveSetting[] => {
+  const dataDir = written(env, 'DATA_DIR') ?? fallback('DATA_DIR') ?? '';
+  return SETTING_NAMES.map((name) => {
+    const own = written(env, name);
+    if (own !== undefined) return { name, value: shown(name, own), source: 'environment' };
+    const value = name === 'DATABASE_URL' ? `sqlite:${join(dataDir, DATABASE_FILE)}` : fallback(name);
+    return { name, value, source: value === undefined ? 'not set' : 'default' };
+  });
+};

@@ -1,0 +1,108 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { ERROR_CODES } from '../contract/errors.ts';
+import type { Metrics } from '../ports/metrics.ts';
+
+export interface MetricsOptions {
+  /** Names that may become a label. A name that a client made up counts as `unknown`. */
+  readonly requestNames: Iterable<string>;
+  /** Asked when the metrics are read. */
+  readonly connectionCount: () => number;
+  readonly feedCount: () => number;
+}
+
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+export interface ServerMetrics extends Metrics {
+  /** In the Prometheus text format. */
+  page(): Promise<MetricsPage>;
+}
+
+/** From a request answered out of memory to one that waits for a slow disk, in seconds. */
+const DURATION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const COMMIT_WRITE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+/** Counts and durations for Prometheus, in a registry of their own. Time series are bounded: requests × error codes. */
+export const createMetrics = ({ requestNames, connectionCount, feedCount }: MetricsOptions): ServerMetrics => {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const events = new Set(requestNames);
+  const outcomes = new Set<string>(['ok', ...ERROR_CODES]);
+
+  const requests = new Counter({
+    name: 'deskwire_requests_total',
+    help: 'Requests answered, by event and outcome (ok or an error code).',
+    labelNames: ['event', 'outcome'],
+    registers,
+  });
+  const requestSeconds = new Histogram({
+    name: 'deskwire_request_duration_seconds',
+    help: 'From the arrival of a request to its reply.',
+    labelNames: ['event'],
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const commitSeconds = new Histogram({
+    name: 'deskwire_commit_duration_seconds',
+    help: 'One commit of the store.',
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const commitWrites = new Histogram({
+    name: 'deskwire_commit_writes',
+    help: 'Writes committed together.',
+    buckets: COMMIT_WRITE_BUCKETS,
+    registers,
+  });
+  const delivered = new Counter({
+    name: 'deskwire_entries_delivered_total',
+    help: 'Entries handed to connections.',
+    registers,
+  });
+  const feedReads = new Counter({
+    name: 'deskwire_feed_reads_total',
+    help: 'Holes that a feed read from the store.',
+    registers,
+  });
+  const slowReaders = new Counter({
+    name: 'deskwire_slow_readers_total',
+    help: 'Connections closed because they did not keep up.',
+    registers,
+  });
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('deskwire_connections', 'Connections that are signed in.', connectionCount);
+  gauge('deskwire_feeds', 'Conversations that have members on this node.', feedCount);
+
+  return {
+    request: (event, outcome, durationMs) => {
+      const name = events.has(event) ? event : 'unknown';
+      requests.inc({ event: name, outcome: outcomes.has(outcome) ? outcome : 'internal' });
+      requestSeconds.observe({ event: name }, durationMs / 1000);
+    },
+    commit: (writeCount, durationMs) => {
+      commitWrites.observe(writeCount);
+      commitSeconds.observe(durationMs / 1000);
+    },
+    delivered: (entryCount) => {
+      delivered.inc(entryCount);
+    },
+    feedRead: () => {
+      feedReads.inc();
+    },
+    slowReader: () => {
+      slowReaders.inc();
+    },
+    page: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+};

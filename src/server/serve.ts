@@ -1,0 +1,120 @@
+import type { AddressInfo } from 'node:net';
+import { createTokens } from '../auth/tokens.ts';
+import { createVisitors } from '../auth/visitors.ts';
+import { createMemoryBus } from '../cluster/memory-bus.ts';
+import { createContract } from '../contract/contract.ts';
+import { announceCommit } from '../core/announce.ts';
+import type { Desk } from '../core/desk.ts';
+import { Journal } from '../core/journal.ts';
+import { Roster } from '../core/roster.ts';
+import { TypingBoard } from '../core/typing-board.ts';
+import { verbs } from '../core/verbs.ts';
+import { Dispatcher } from '../dispatch/dispatcher.ts';
+import { FeedHub } from '../feed/feed-hub.ts';
+import { systemClock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { asyncapiDocument, asyncapiYaml } from '../spec/document.ts';
+import { openSqliteStore } from '../store/sqlite/store.ts';
+import { createAdmission } from '../transport/http/admission.ts';
+import { createHttp } from '../transport/http/http.ts';
+import { countAddresses } from '../transport/socketio/addresses.ts';
+import { createRooms } from '../transport/socketio/rooms.ts';
+import { watchSlowReaders } from '../transport/socketio/slow-readers.ts';
+import { createSocketServer, serveSockets } from '../transport/socketio/socketio.ts';
+import type { Config } from './config.ts';
+import { createDrain } from './drain.ts';
+import { resolveKeys } from './keys.ts';
+import { createLog } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { welcome } from './welcome.ts';
+
+export interface Running {
+  readonly url: string;
+  /** Takes no new work, finishes and answers what is under way, then closes everything. The same promise for every call. */
+  drain(): Promise<void>;
+}
+
+export interface ServeOptions {
+  /** @default JSON lines on standard output, at the configured level */
+  readonly log?: Log;
+}
+
+/**
+ * Puts the house together and opens its door. Resolves once it listens.
+ * @throws StartError, or what Node says of a port or a file, when it can't
+ */
+export const serve = async (config: Config, options: ServeOptions = {}): Promise<Running> => {
+  const log = options.log ?? createLog({ level: config.logLevel });
+  const clock = systemClock;
+  const { limits } = config;
+  for (const warning of config.warnings) log.warn({}, warning);
+  const { keys, notice } = await resolveKeys(config);
+  if (notice !== undefined) log.warn({}, notice);
+
+  const tokens = createTokens({ keys, ...config.tokens, clock });
+  const contract = createContract(limits);
+  const roster = new Roster();
+  const metrics = createMetrics({
+    requestNames: Object.keys(contract.requests),
+    connectionCount: () => roster.connectionCount,
+    feedCount: () => feeds.feedCount,
+  });
+  const store = await openSqliteStore({ path: config.databasePath, log, metrics });
+
+  let draining = false;
+  const app = createHttp({
+    ...config,
+    clock,
+    log,
+    document: { yaml: asyncapiYaml(limits), json: JSON.stringify(asyncapiDocument(limits)) },
+    readiness: async () => {
+      const unhealthy = await store.health();
+      return [...(draining ? ['draining'] : []), ...(unhealthy === undefined ? [] : [unhealthy])];
+    },
+    metrics: () => metrics.page(),
+    issueVisitor: config.visitors.enabled && keys.kind === 'secret' ? createVisitors({ ...config.visitors, ...config.tokens, key: keys.key, clock }) : undefined,
+  });
+  await app.ready();
+
+  const io = createSocketServer({ httpServer: app.server, ...limits, allowedOrigins: config.allowedOrigins });
+  const addresses = countAddresses(io, config.trustedProxyCount);
+  createAdmission({ ...config, clock, isDraining: () => draining, connectionsFrom: addresses.connectionsFrom }).guard(app.server);
+
+  const rooms = createRooms(io);
+  const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, metrics, log });
+  const journal = new Journal({
+    store,
+    clock,
+    onCommit: (state, entries) => {
+      feeds.committed(state.id, entries);
+      announceCommit(desk, state, entries);
+    },
+  });
+  const typing = new TypingBoard({ rooms, clock, ...limits });
+  const desk: Desk = { store, journal, feeds, rooms, roster, typing, tokens, clock, limits };
+  const dispatcher = new Dispatcher({ contract, verbs, desk, log, metrics });
+  serveSockets({ io, desk, dispatcher, log });
+  const stopWatching = watchSlowReaders({ io, limits, log, metrics });
+
+  await new Promise<void>((resolve, reject) => {
+    app.server.once('error', reject);
+    app.server.listen(config.port, config.host, resolve);
+  });
+  const { port } = app.server.address() as AddressInfo;
+  const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+  log.info({ url, host: config.host, port }, 'listening');
+  welcome(config, keys, url);
+
+  const drain = createDrain({ io, app, dispatcher, log, limits, begin: () => (draining = true) });
+  let drained: Promise<void> | undefined;
+  return {
+    url,
+    drain: () =>
+      (drained ??= drain().then(async () => {
+        stopWatching();
+        await store.close();
+        log.info({}, 'stopped');
+      })),
+  };
+};

@@ -1,0 +1,248 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { publicKey, type PinnedKey } from '../auth/keys.ts';
+import { LIMIT_NAMES, LIMITS, type LimitName } from '../contract/limits.ts';
+import { id } from '../contract/text.ts';
+import { DURATION_FORMAT, parseDuration } from './duration.ts';
+
+interface Setting<T> {
+  /** As it would be written in the environment; undefined: not set. */
+  readonly default?: string;
+  readonly description: string;
+  /** Its value is never shown. @default false */
+  readonly secret?: boolean;
+  /** From text. An issue's message says what was expected, or, starting with "found", the whole sentence. */
+  readonly schema: z.ZodType<T, string>;
+}
+
+const setting = <T>(row: Setting<T>): Setting<T> => row;
+
+/** A text that `read` turns into a value; what it throws becomes the issue. */
+const text = <T>(read: (value: string) => T): z.ZodType<T, string> =>
+  z.string().transform((value, context) => {
+    try {
+      return read(value);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
+
+const wholeNumber = (min: number, max: number) =>
+  text((value) => {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    throw new Error(`expected a whole number from ${String(min)} to ${String(max)}`);
+  });
+
+const oneOf = <const V extends string>(values: readonly V[]) =>
+  text((value): V => {
+    const found = values.find((candidate) => candidate === value);
+    if (found !== undefined) return found;
+    throw new Error(`expected one of ${values.join(', ')}`);
+  });
+
+const webUrl = text((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new Error('expected an http:// or https:// address');
+  if (url.username !== '' || url.password !== '') {
+    throw new Error('found an address with a user name or password in it; expected one without');
+  }
+  return value;
+});
+
+const sqlitePath = text((value) => {
+  if (/^postgres(ql)?:/.test(value)) {
+    throw new Error(
+      'found a Postgres address, and this version serves one node with SQLite; expected sqlite:<path>, such as sqlite:./data/deskwire.db',
+    );
+  }
+  // Both sqlite:./x and the longer sqlite:///x are in use elsewhere.
+  const path = /^sqlite:(?:\/\/)?(.+)$/.exec(value)?.[1];
+  if (path === undefined) throw new Error('expected sqlite:<path>, such as sqlite:./data/deskwire.db');
+  if (path.startsWith(':memory:')) {
+    throw new Error(
+      'found a database in memory, which would forget what was acknowledged; expected the path of a file',
+    );
+  }
+  return resolve(path);
+});
+
+const origin = (value: string): string => {
+  if (value === '*' || value === 'null') {
+    throw new Error(
+      `found ${value}, which would let pages of strangers use this server in their visitors' name; expected each origin by itself`,
+    );
+  }
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/\s?#@*]+$/i.test(value)) {
+    throw new Error(`found ${value}; expected scheme://host or scheme://host:port, without a path`);
+  }
+  // Browsers send an origin in one form only, and it is compared letter by letter (RFC 6454 §6.2).
+  const normal = URL.canParse(value) ? new URL(value).origin : undefined;
+  if (normal === undefined) throw new Error(`found ${value}; expected scheme://host or scheme://host:port`);
+  if (normal !== 'null' && normal !== value)
+    throw new Error(`found ${value}; browsers send it as ${normal}: write that`);
+  return value;
+};
+
+const pemOrFile = text((value): PinnedKey => {
+  // An environment file holds one line a setting, so the line ends of a PEM often come written out.
+  if (value.startsWith('-----BEGIN')) return publicKey(value.replaceAll('\\n', '\n'));
+  let pem: string;
+  try {
+    pem = readFileSync(value, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `found neither a PEM text nor a file that can be read (${code ?? 'unreadable'}); expected one of the two`,
+      { cause: error },
+    );
+  }
+  return publicKey(pem);
+});
+
+const limitOverrides = text((value): Partial<Record<LimitName, number>> => {
+  let json: unknown;
+  try {
+    json = JSON.parse(value);
+  } catch (error) {
+    throw new Error('expected a JSON object such as {"textBytes":4096}', { cause: error });
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new Error('expected a JSON object such as {"textBytes":4096}');
+  }
+  const overrides: Partial<Record<LimitName, number>> = {};
+  const problems: string[] = [];
+  for (const [name, number] of Object.entries(json as Record<string, unknown>)) {
+    const known = LIMIT_NAMES.find((candidate) => candidate === name);
+    if (known === undefined) {
+      problems.push(`found the unknown limit ${JSON.stringify(name)}; expected one of ${LIMIT_NAMES.join(', ')}`);
+      continue;
+    }
+    const { min, max } = LIMITS[known];
+    if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= max) {
+      overrides[known] = number;
+    } else {
+      problems.push(
+        `found ${known} = ${JSON.stringify(number)}; expected a whole number from ${String(min)} to ${String(max)}`,
+      );
+    }
+  }
+  if (problems.length > 0) throw new Error(problems.join('. Also '));
+  return overrides;
+});
+
+const MIN_VISITOR_TTL_MS = 60_000;
+const MAX_VISITOR_TTL_MS = 365 * 86_400_000;
+
+/**
+ * Every setting: what reads it, its default and its description. `deskwire --help`, `deskwire check-config`
+ * and the README's table come from here. A setting that is empty counts as not set.
+ */
+export const SETTINGS = {
+  NODE_ENV: setting({
+    default: 'development',
+    description: '`production` refuses to start without a key and shows no demo page; also `development`, `test`.',
+    schema: oneOf(['production', 'development', 'test']),
+  }),
+  PORT: setting({
+    default: '3000',
+    description: 'Port to listen on; 0 picks a free one.',
+    schema: wholeNumber(0, 65_535),
+  }),
+  HOST: setting({
+    default: '0.0.0.0',
+    description: 'Address to listen on; 127.0.0.1 for this machine alone.',
+    schema: z.string().regex(/^[\w.:%-]+$/, 'expected a host name or an IP address'),
+  }),
+  DATA_DIR: setting({
+    default: './data',
+    description: 'Folder for what this server keeps.',
+    schema: z.string().transform((value) => resolve(value)),
+  }),
+  DATABASE_URL: setting({
+    default: 'sqlite:./data/deskwire.db',
+    description: 'The store, as `sqlite:<path>`; by default the file deskwire.db in DATA_DIR.',
+    schema: sqlitePath,
+  }),
+  REDIS_URL: setting({
+    description: 'Not supported yet: this version runs on one node.',
+    secret: true,
+    schema: text((): never => {
+      throw new Error('this version runs on one node and does not use Redis; unset it');
+    }),
+  }),
+  DESKWIRE_JWT_SECRET: setting({
+    description: 'Secret that tokens are signed with (HS256), at least 32 bytes. At most one of the three keys is set.',
+    secret: true,
+    schema: z.string().refine((value) => !value.includes('-----BEGIN'), {
+      message: 'found a PEM text; a public key belongs in DESKWIRE_JWT_PUBLIC_KEY, and would be no secret here',
+    }),
+  }),
+  DESKWIRE_JWT_PUBLIC_KEY: setting({
+    description:
+      'Public key of whoever signs the tokens, as PEM or the path of a PEM file: RSA (RS256) or EC P-256 (ES256).',
+    schema: pemOrFile,
+  }),
+  DESKWIRE_JWKS_URL: setting({
+    description: 'Address of a JSON Web Key Set, for RS256 and ES256.',
+    schema: webUrl,
+  }),
+  DESKWIRE_JWT_ISSUER: setting({ description: 'Expected `iss` of every token; not set: any.', schema: z.string() }),
+  DESKWIRE_JWT_AUDIENCE: setting({
+    description: 'Expected in `aud` of every token; not set: any.',
+    schema: z.string(),
+  }),
+  DESKWIRE_JWT_CLOCK_SKEW_SECONDS: setting({
+    default: '5',
+    description: "How far the clock of a token's issuer may run ahead (`nbf`), in seconds.",
+    schema: wholeNumber(0, 600),
+  }),
+  DESKWIRE_ALLOWED_ORIGINS: setting({
+    description: "Origins of the web pages that may connect, separated by commas; this server's own always may.",
+    schema: text((value) => {
+      const origins = value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '')
+        .map(origin);
+      return [...new Set(origins)];
+    }),
+  }),
+  DESKWIRE_LIMITS: setting({
+    description: 'JSON object that sets limits by their names, such as `{"textBytes":4096}`.',
+    schema: limitOverrides,
+  }),
+  DESKWIRE_VISITORS: setting({
+    default: 'on',
+    description: '`on` or `off`: whether POST /v1/visitors makes anonymous customers. Needs a secret.',
+    schema: oneOf(['on', 'off']),
+  }),
+  DESKWIRE_VISITOR_TENANT: setting({ default: 'default', description: 'Tenant of the visitors.', schema: id() }),
+  DESKWIRE_VISITOR_TTL: setting({
+    default: '24h',
+    description: "How long a visitor's token lasts, such as 90s, 15m, 24h or 7d.",
+    schema: text((value) => {
+      const durationMs = parseDuration(value);
+      if (durationMs === undefined) throw new Error(`expected ${DURATION_FORMAT}`);
+      if (durationMs >= MIN_VISITOR_TTL_MS && durationMs <= MAX_VISITOR_TTL_MS) return durationMs;
+      throw new Error('expected from 1m to 365d');
+    }),
+  }),
+  DESKWIRE_TRUSTED_PROXIES: setting({
+    default: '0',
+    description:
+      'How many proxies stand before this server: so many entries of X-Forwarded-For are believed, from its end.',
+    schema: wholeNumber(0, 16),
+  }),
+  LOG_LEVEL: setting({
+    default: 'info',
+    description: '`debug`, `info`, `warn`, `error` or `silent`.',
+    schema: oneOf(['debug', 'info', 'warn', 'error', 'silent']),
+  }),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+export type SettingValue<N extends SettingName> = z.output<(typeof SETTINGS)[N]['schema']>;
