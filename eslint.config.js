@@ -111,7 +111,7 @@ export default defineConfig(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
-      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       // `_` names what a signature needs and a function does not.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // A mapped or merged shape often can't be an interface, and one word for both is easier to read.
@@ -182,6 +182,16 @@ export default defineConfig(
   {
     // Examples and scripts in JavaScript are read by people who have no build: the rules that need types don't apply.
     files: JAVASCRIPT,
-    rules: { 'no-unused-vars': 'error', 'no-unreachable': 'error', 'no-dupe-keys': 'error' },
+    languageOptions: {
+      // What Node and browsers share; a page names what it needs beyond that.
+      globals: Object.fromEntries(
+        ['console', 'fetch', 'URL', 'URLSearchParams', 'setTimeout', 'clearTimeout', 'structuredClone'].map((name) => [
+          name,
+          'readonly',
+        ]),
+      ),
+    },
+    rules: { 'no-undef': 'error', 'no-unused-vars': 'error', 'no-unreachable': 'error', 'no-dupe-keys': 'error' },
   },
+  { files: ['scripts/**'], languageOptions: { globals: { process: 'readonly' } } },
 );

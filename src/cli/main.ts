@@ -57,6 +57,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   const { message, exitCode } = describeStartError(error);
-  process.stderr.write(`${message}\n`);
-  process.exitCode = exitCode;
+  // What a failed start has opened already (a store's worker, for one) must not keep the process alive.
+  process.stderr.write(`${message}\n`, () => process.exit(exitCode));
 }

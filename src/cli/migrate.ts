@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { loadConfig } from '../server/config.ts';
 
@@ -7,8 +5,9 @@ import { loadConfig } from '../server/config.ts';
 export const migrateCommand = (): Command =>
   new Command('migrate').description('Create the database, or bring it up to date.').action(async () => {
     const { databasePath } = loadConfig(process.env);
-    const { migrateSqlite } = await import('../store/sqlite/migrate.ts');
-    await mkdir(dirname(databasePath), { recursive: true });
-    await migrateSqlite(databasePath);
-    process.stdout.write(`${databasePath} is up to date.\n`);
+    // Loaded here, so that the other commands don't load the database driver.
+    const { migrateSqlite } = await import('../store/sqlite/database.ts');
+    const { from, to } = migrateSqlite(databasePath);
+    const before = from === 0 ? 'made' : from === to ? 'up to date' : `migrated from version ${String(from)}`;
+    process.stdout.write(`${databasePath}: ${before}, schema version ${String(to)}.\n`);
   });

@@ -1,3 +1,5 @@
+import { StoreStartError } from '../store/start-error.ts';
+
 /** BSD's EX_CONFIG: a process manager should not start the program again before somebody changed something. */
 const EXIT_CONFIG = 78;
 const EXIT_FAILURE = 1;
@@ -55,6 +57,7 @@ const explain = (error: NodeJS.ErrnoException & { address?: string; port?: numbe
 /** What to print on standard error when a start failed, and the exit code to end with. */
 export const describeStartError = (error: unknown): { message: string; exitCode: number } => {
   if (error instanceof StartError) return { message: error.message, exitCode: error.exitCode };
-  if (!(error instanceof Error)) return { message: `Can't start: ${String(error)}`, exitCode: EXIT_FAILURE };
-  return { message: explain(error) ?? `Can't start: ${error.message}`, exitCode: EXIT_FAILURE };
+  if (error instanceof StoreStartError) return { message: error.message, exitCode: EXIT_FAILURE };
+  if (!(error instanceof Error)) return { message: `Failed: ${String(error)}`, exitCode: EXIT_FAILURE };
+  return { message: explain(error) ?? `Failed: ${error.message}`, exitCode: EXIT_FAILURE };
 };

@@ -1,23 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Clients } from '../support/client.ts';
-import { agent, bot, customer, startServer, supervisor, type Identity, type TestServer } from '../support/server.ts';
+import { describe, expect, it } from 'vitest';
+import { endToEnd } from '../support/e2e.ts';
+import { agent, bot, customer, startServer, supervisor } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-let server: TestServer;
-const clients = new Clients();
-beforeAll(async () => {
-  server = await startServer();
-});
-afterEach(() => {
-  clients.closeAll();
-});
-afterAll(async () => {
-  await server.stop();
-});
-
-const connect = (identity: Identity) => clients.connect(server.url, identity);
-let people = 0;
-const someone = (): string => `ann-${String((people += 1))}`;
+const { connect, clients, someone } = endToEnd();
 
 describe('a conversation', () => {
   it('[MSG-1] opens with the first message, reaches the agent, and goes on in seq order', async () => {

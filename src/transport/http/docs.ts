@@ -23,30 +23,32 @@ const PAGE = `<!doctype html>
     <script src="/docs/assets/page.js" defer></script>
   </head>
   <body>
-    <main id="asyncapi">
-      <p class="deskwire-note">
-        The API is described in <a href="/asyncapi.yaml">asyncapi.yaml</a> and <a href="/asyncapi.json">asyncapi.json</a>.
-        This page shows it with JavaScript.
-      </p>
-    </main>
+    <p id="note" class="deskwire-note">
+      The API is described in <a href="/asyncapi.yaml">asyncapi.yaml</a> and <a href="/asyncapi.json">asyncapi.json</a>.
+      This page shows it with JavaScript, after a few seconds.
+    </p>
+    <main id="asyncapi"></main>
   </body>
 </html>
 `;
 
-const PAGE_SCRIPT = `const place = document.getElementById('asyncapi');
+const PAGE_SCRIPT = `const note = document.getElementById('note');
+const place = document.getElementById('asyncapi');
 const fail = (error) => {
-  const note = document.createElement('p');
-  note.className = 'deskwire-note';
   note.textContent = 'The document could not be shown: ' + error.message + '. Read /asyncapi.yaml instead.';
-  place.prepend(note);
 };
+const observer = new MutationObserver(() => {
+  if (place.textContent === '') return;
+  note.remove();
+  observer.disconnect();
+});
+observer.observe(place, { childList: true, subtree: true });
 fetch('/asyncapi.json')
   .then((response) => {
     if (!response.ok) throw new Error('status ' + response.status);
     return response.text();
   })
   .then((schema) => {
-    place.replaceChildren();
     const config = { show: { sidebar: true, errors: true }, expand: { messageExamples: true } };
     AsyncApiStandalone.render({ schema, config }, place);
   })

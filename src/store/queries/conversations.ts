@@ -1,0 +1,146 @@
+import type { AliasedExpression, CompiledQuery } from 'kysely';
+import type { ConversationPage, ConversationQuery, ConversationState, Facts } from '../../ports/store.ts';
+import type { QueryBuilder } from './tables.ts';
+
+/** A conversation's stored part and where its log stands. */
+export interface StateRow {
+  n: number;
+  facts: string;
+  last_seq: number;
+  last_at: string;
+  public_seq: number | null;
+  public_at: string | null;
+}
+
+export const stateOf = (row: StateRow): ConversationState => {
+  const facts = JSON.parse(row.facts) as Facts;
+  return {
+    ...facts,
+    lastSeq: row.last_seq,
+    publicSeq: row.public_seq ?? 0,
+    updatedAt: row.last_at,
+    publicUpdatedAt: row.public_at ?? facts.createdAt,
+  };
+};
+
+const conversations = (db: QueryBuilder) =>
+  db.selectFrom('conversations').select(['conversations.n', 'conversations.facts']);
+
+/** Looks at the log's tail of the picked conversations alone: each is two steps in the index of entries. */
+const statesOf = (
+  db: QueryBuilder,
+  picked: AliasedExpression<{ n: number; facts: string }, 'c'>,
+): CompiledQuery<StateRow> =>
+  db
+    .selectFrom(picked)
+    .innerJoin('entries as tail', (join) =>
+      join.onRef('tail.conversation', '=', 'c.n').on('tail.seq', '=', (eb) =>
+        eb
+          .selectFrom('entries as e')
+          .whereRef('e.conversation', '=', 'c.n')
+          .select((max) => max.fn.max('e.seq').as('seq')),
+      ),
+    )
+    .leftJoin('entries as shown', (join) =>
+      join.onRef('shown.conversation', '=', 'c.n').on('shown.seq', '=', (eb) =>
+        eb
+          .selectFrom('entries as e')
+          .whereRef('e.conversation', '=', 'c.n')
+          .where('e.staff', '=', 0)
+          .select((max) => max.fn.max('e.seq').as('seq')),
+      ),
+    )
+    .select([
+      'c.n',
+      'c.facts',
+      'tail.seq as last_seq',
+      'tail.at as last_at',
+      'shown.seq as public_seq',
+      'shown.at as public_at',
+    ])
+    .orderBy('c.n', 'desc')
+    .compile();
+
+export const conversationById = (db: QueryBuilder, tenant: string, conversationId: string): CompiledQuery<StateRow> =>
+  statesOf(db, conversations(db).where('id', '=', conversationId).where('tenant', '=', tenant).as('c'));
+
+export const currentConversation = (db: QueryBuilder, tenant: string, customerId: string): CompiledQuery<StateRow> =>
+  statesOf(
+    db,
+    conversations(db)
+      .where('tenant', '=', tenant)
+      .where('customer_id', '=', customerId)
+      .where('client_conversation_id', 'is', null)
+      .where('status', '!=', 'closed')
+      .orderBy('n', 'desc')
+      .limit(1)
+      .as('c'),
+  );
+
+export const namedConversation = (
+  db: QueryBuilder,
+  tenant: string,
+  customerId: string,
+  clientConversationId: string,
+): CompiledQuery<StateRow> =>
+  statesOf(
+    db,
+    conversations(db)
+      .where('tenant', '=', tenant)
+      .where('customer_id', '=', customerId)
+      .where('client_conversation_id', '=', clientConversationId)
+      .as('c'),
+  );
+
+const CURSOR = /^conversations before (\d{1,15})$/;
+
+const encodeCursor = (n: number): string => Buffer.from(`conversations before ${String(n)}`).toString('base64url');
+
+/** The number a page starts below; undefined for a cursor that was made elsewhere. */
+const decodeCursor = (cursor: string | undefined): number | undefined => {
+  const match = cursor === undefined ? null : CURSOR.exec(Buffer.from(cursor, 'base64url').toString());
+  return match?.[1] === undefined ? undefined : Number(match[1]);
+};
+
+/** One more than `limit`: it tells whether there is a next page. */
+export const conversationList = (db: QueryBuilder, query: ConversationQuery): CompiledQuery<StateRow> => {
+  const before = decodeCursor(query.cursor);
+  const { tenant, status, assigneeId, department, customerId, tag } = query;
+  let picked = conversations(db)
+    .where('conversations.tenant', '=', tenant)
+    .limit(query.limit + 1);
+  if (before !== undefined) picked = picked.where('conversations.n', '<', before);
+  if (status !== undefined) picked = picked.where('status', '=', status);
+  if (assigneeId === null) picked = picked.where('assignee_id', 'is', null);
+  else if (assigneeId !== undefined) picked = picked.where('assignee_id', '=', assigneeId);
+  if (department !== undefined) picked = picked.where('department', '=', department);
+  if (customerId !== undefined) picked = picked.where('customer_id', '=', customerId);
+  if (tag === undefined) return statesOf(db, picked.orderBy('conversations.n', 'desc').as('c'));
+
+  // Said of the tags' own column, so that their index gives the order and the place to start.
+  let tagged = picked
+    .innerJoin('conversation_tags as t', 't.conversation', 'conversations.n')
+    .where('t.tenant', '=', tenant)
+    .where('t.tag', '=', tag)
+    .orderBy('t.conversation', 'desc');
+  if (before !== undefined) tagged = tagged.where('t.conversation', '<', before);
+  return statesOf(db, tagged.as('c'));
+};
+
+export const conversationPage = (rows: readonly StateRow[], limit: number): ConversationPage => {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    conversations: shown.map(stateOf),
+    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(last.n) : null,
+  };
+};
+
+export const activeCount = (db: QueryBuilder, tenant: string, agentId: string): CompiledQuery<{ count: number }> =>
+  db
+    .selectFrom('conversations')
+    .where('tenant', '=', tenant)
+    .where('assignee_id', '=', agentId)
+    .where('status', '=', 'assigned')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .compile();

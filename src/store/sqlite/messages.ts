@@ -1,0 +1,117 @@
+import type { ErrorCode } from '../../contract/errors.ts';
+import type { SchemaVersions } from '../start-error.ts';
+import type { StateRow } from '../queries/conversations.ts';
+
+/**
+ * What the store and its worker say to each other. Appends are most of it and travel as flat arrays: an object costs
+ * a clone of its keys each time.
+ */
+export type Column = string | number | null;
+
+export const WRITE = { append: 0, open: 1, cursor: 2, agent: 3 } as const;
+
+/** Six of them for each entry: seq, staff, at, author's id, client id, body. */
+export type EntryColumns = readonly Column[];
+export const COLUMNS_PER_ENTRY = 6;
+
+export interface ConversationRow {
+  tenant: string;
+  id: string;
+  customerId: string;
+  clientConversationId: string | null;
+  status: string;
+  assigneeId: string | null;
+  department: string | null;
+  createdAt: string;
+  facts: string;
+  tags: string[];
+}
+
+/** What few appends carry. */
+export interface AppendExtras {
+  row: ConversationRow | null;
+  amended: { seq: number; body: string }[];
+  guard: { agentId: string; capacity: number } | null;
+}
+
+export type AppendWrite = readonly [
+  kind: typeof WRITE.append,
+  tenant: string,
+  conversationId: string,
+  expectedSeq: number,
+  keyAuthorId: string | null,
+  keyClientId: string | null,
+  entries: EntryColumns,
+  extras: AppendExtras | null,
+];
+export type OpenWrite = readonly [
+  kind: typeof WRITE.open,
+  row: ConversationRow,
+  keyAuthorId: string | null,
+  keyClientId: string | null,
+  entries: EntryColumns,
+];
+export type CursorWrite = readonly [
+  kind: typeof WRITE.cursor,
+  conversationId: string,
+  userId: string,
+  deliveredSeq: number,
+  readSeq: number,
+  publicDeliveredSeq: number,
+  publicReadSeq: number,
+];
+export type AgentWrite = readonly [kind: typeof WRITE.agent, tenant: string, agentId: string, record: string];
+export type Write = AppendWrite | OpenWrite | CursorWrite | AgentWrite;
+
+/** The two outcomes that nearly all writes have are numbers, for the same reason. */
+export const COMMITTED = 0;
+export const CONFLICT = 1;
+export type CursorColumns = readonly [
+  deliveredSeq: number,
+  readSeq: number,
+  publicDeliveredSeq: number,
+  publicReadSeq: number,
+];
+export type Outcome =
+  | typeof COMMITTED
+  | typeof CONFLICT
+  | { kind: 'duplicate'; body: string }
+  | { kind: 'exists'; state: StateRow }
+  | { kind: 'capacity_reached'; activeCount: number }
+  | { kind: 'cursor'; columns: CursorColumns }
+  | Failure;
+export interface Failure {
+  kind: 'failed';
+  code: ErrorCode;
+  /** The driver's code, for the log. */
+  cause: string;
+}
+
+export interface Query {
+  readonly sql: string;
+  readonly parameters: readonly Column[];
+}
+
+/** Queries of one read see the same instant: the worker does one thing at a time and nobody else writes. */
+export type Request =
+  | { id: number; kind: 'batch'; writes: readonly Write[] }
+  | { id: number; kind: 'read'; queries: readonly Query[] }
+  | { id: number; kind: 'probe' }
+  | { id: number; kind: 'close' };
+
+export type Answer =
+  | { id: number; kind: 'outcomes'; outcomes: readonly Outcome[] }
+  | { id: number; kind: 'rows'; rows: readonly (readonly unknown[])[] }
+  | { id: number; kind: 'done' }
+  | ({ id: number } & Failure);
+
+export interface WorkerOptions {
+  path: string;
+  cachedKeys: number;
+  checkpointPages: number;
+}
+
+/** The first thing a worker says. */
+export type Hello =
+  | { kind: 'ready'; from: number; to: number }
+  | { kind: 'refused'; message: string; versions: SchemaVersions | undefined };

@@ -1,0 +1,117 @@
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { StoreStartError } from '../start-error.ts';
+import type { Answer, Failure, Hello, Request, WorkerOptions } from './messages.ts';
+import type { Migrated } from './schema.ts';
+
+type Unnumbered<T> = T extends { id: number } ? Omit<T, 'id'> : never;
+
+interface Waiting {
+  answered: (answer: Answer) => void;
+  /** The worker ended: whether it did what it was asked is not known. */
+  lost: (reason: string) => void;
+}
+
+/** From sources the worker is TypeScript too: it registers a loader first, because `--import` does not reach threads of every runner. */
+const startThread = (workerData: WorkerOptions): Worker => {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), { workerData });
+  const require = createRequire(import.meta.url);
+  const loader = pathToFileURL(require.resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href;
+  const worker = new URL('./worker.ts', import.meta.url).href;
+  const code = `import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(worker)}); })`;
+  return new Worker(code, { workerData, eval: true });
+};
+
+/** The worker, seen from the main thread: questions out, answers in the order in which they were asked. */
+export class WorkerLink {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #ended: string | undefined;
+  #closing = false;
+
+  private constructor(worker: Worker, onLost: (reason: string) => void) {
+    this.#worker = worker;
+    const end = (reason: string): void => {
+      if (this.#ended !== undefined) return;
+      this.#ended = reason;
+      const waiting = [...this.#waiting.values()];
+      this.#waiting.clear();
+      for (const one of waiting) one.lost(reason);
+      if (!this.#closing) onLost(reason);
+    };
+    worker.on('message', (answer: Answer) => {
+      const waiting = this.#waiting.get(answer.id);
+      this.#waiting.delete(answer.id);
+      waiting?.answered(answer);
+    });
+    worker.on('messageerror', (error) => end(`an answer of the store's worker could not be read: ${error.message}`));
+    worker.on('error', (error: unknown) =>
+      end(`the store's worker failed: ${error instanceof Error ? error.message : String(error)}`),
+    );
+    worker.on('exit', () => end("the store's worker has ended"));
+  }
+
+  /**
+   * @param onLost called once when the worker ends unasked, after each question's `lost`
+   * @throws StoreStartError when the database can't be opened
+   */
+  static async start(
+    options: WorkerOptions,
+    onLost: (reason: string) => void,
+  ): Promise<{ link: WorkerLink; migrated: Migrated }> {
+    const worker = startThread(options);
+    const hello = await new Promise<Hello>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+      worker.once('exit', () => reject(new StoreStartError("The store's worker ended before the database was open.")));
+    });
+    if (hello.kind === 'refused') {
+      await worker.terminate();
+      throw new StoreStartError(hello.message, { versions: hello.versions });
+    }
+    worker.removeAllListeners();
+    return { link: new WorkerLink(worker, onLost), migrated: { from: hello.from, to: hello.to } };
+  }
+
+  /** Why there are no answers any more. */
+  get ended(): string | undefined {
+    return this.#ended;
+  }
+
+  /** Both are called at once or later, one of them, once. */
+  send(request: Unnumbered<Request>, answered: (answer: Answer) => void, lost: (reason: string) => void): void {
+    if (this.#ended !== undefined) {
+      lost(this.#ended);
+      return;
+    }
+    const id = this.#nextId++;
+    this.#waiting.set(id, { answered, lost });
+    this.#worker.postMessage({ ...request, id });
+  }
+
+  /** `send` as a promise; a failure is an answer too. */
+  ask(request: Unnumbered<Request>): Promise<Exclude<Answer, { kind: 'outcomes' }>> {
+    return new Promise((resolve) => {
+      const failed = (cause: string): { id: number } & Failure => ({
+        id: 0,
+        kind: 'failed',
+        code: 'unavailable',
+        cause,
+      });
+      this.send(
+        request,
+        (answer) => resolve(answer.kind === 'outcomes' ? failed('unexpected answer') : answer),
+        (reason) => resolve(failed(reason)),
+      );
+    });
+  }
+
+  /** Closes the database and ends the thread. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.ask({ kind: 'close' });
+    await this.#worker.terminate();
+  }
+}

@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { StoreStartError } from '../start-error.ts';
+import { type OpenDatabase, openDatabase } from './database.ts';
+import { QueryRunner, sqliteCode } from './driver.ts';
+import type { Answer, Hello, Request, WorkerOptions } from './messages.ts';
+import { BatchWriter } from './writer.ts';
+
+/** The thread that has the database: one thing at a time, in the order in which it was asked. */
+const serve = (port: NonNullable<typeof parentPort>, database: OpenDatabase, options: WorkerOptions): void => {
+  const queries = new QueryRunner(database.db);
+  const writer = new BatchWriter(database.db, queries, options.cachedKeys);
+
+  const answer = (request: Request): Answer => {
+    switch (request.kind) {
+      case 'batch':
+        return { id: request.id, kind: 'outcomes', outcomes: writer.run(request.writes) };
+      case 'read':
+        return { id: request.id, kind: 'rows', rows: request.queries.map((query) => queries.run(query)) };
+      case 'probe':
+        writer.probe();
+        return { id: request.id, kind: 'done' };
+      case 'close':
+        port.off('message', onMessage);
+        database.close();
+        return { id: request.id, kind: 'done' };
+    }
+  };
+
+  const onMessage = (request: Request): void => {
+    let reply: Answer;
+    try {
+      reply = answer(request);
+    } catch (error) {
+      reply = { id: request.id, kind: 'failed', code: 'unavailable', cause: sqliteCode(error) };
+    }
+    port.postMessage(reply);
+  };
+  port.on('message', onMessage);
+};
+
+if (parentPort !== null) {
+  const options = workerData as WorkerOptions;
+  let hello: Hello;
+  try {
+    const database = openDatabase(options.path, options.checkpointPages);
+    serve(parentPort, database, options);
+    hello = { kind: 'ready', ...database.migrated };
+  } catch (error) {
+    if (!(error instanceof StoreStartError)) throw error;
+    hello = { kind: 'refused', message: error.message, versions: error.versions };
+  }
+  parentPort.postMessage(hello);
+}

@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { seedOf } from '../support/random.ts';
+import { crashRun } from './crash-run.ts';
+
+describe('SIGKILL during traffic', () => {
+  it.each(Array.from({ length: 20 }, (_, run) => seedOf(1_000 + run)))(
+    '[MSG-6] loses, doubles and disorders nothing that was acknowledged (seed %i)',
+    async (seed) => {
+      const report = await crashRun(seed);
+      expect(report.broken, `seed ${String(seed)}`).toEqual([]);
+      expect(report.acknowledged).toBe(240);
+    },
+    120_000,
+  );
+});
