@@ -28,7 +28,14 @@ export interface Change extends Pick<Append, 'clientKey' | 'amended' | 'capacity
  * Looks at a conversation and says what to write, `undefined` for nothing; refuses by throwing. It may be called more than
  * once, with newer states, so it has no effect of its own. Only an exclusive one may be asynchronous.
  */
-export type Decide = (state: ConversationState, nextSeq: number) => Change | undefined | Promise<Change | undefined>;
+export type Decide = (state: ConversationState, next: Next) => Change | undefined | Promise<Change | undefined>;
+
+/** The place that the first entry of a change will have. */
+export interface Next {
+  readonly seq: number;
+  /** Milliseconds since 1970; the entries' `at`. */
+  readonly now: number;
+}
 
 export type WriteResult =
   | { kind: 'committed'; state: ConversationState; entries: readonly StoredEntry[] }
@@ -133,9 +140,10 @@ export class ConversationWriter {
     let change: Change | undefined;
     let refusal: unknown;
     let refused = false;
+    const next = this.#next(state);
     try {
       if (state.tenant !== command.tenant) throw notFound();
-      change = command.decide(state, state.lastSeq + 1) as Change | undefined;
+      change = command.decide(state, next) as Change | undefined;
     } catch (error) {
       refused = true;
       refusal = error;
@@ -144,7 +152,7 @@ export class ConversationWriter {
     this.#queue.shift();
     if (refused) command.reject(refusal);
     else if (change === undefined) command.resolve({ kind: 'unchanged', state });
-    else this.#submit(command, state, change);
+    else this.#submit(command, state, change, next);
     return true;
   }
 
@@ -173,9 +181,10 @@ export class ConversationWriter {
     this.#queue.shift();
     try {
       if (state.tenant !== command.tenant) throw notFound();
-      const change = await command.decide(state, state.lastSeq + 1);
+      const next = this.#next(state);
+      const change = await command.decide(state, next);
       if (change === undefined) command.resolve({ kind: 'unchanged', state });
-      else this.#submit(command, state, change);
+      else this.#submit(command, state, change, next);
     } catch (error) {
       command.reject(error);
     }
@@ -183,9 +192,12 @@ export class ConversationWriter {
     this.#pump();
   }
 
-  #submit(command: Command, state: ConversationState, change: Change): void {
-    const now = this.#options.clock.now();
-    const entries = change.entries.map((draft, index) => place(draft, this.#id, state.lastSeq + 1 + index, now));
+  #next(state: ConversationState): Next {
+    return { seq: state.lastSeq + 1, now: this.#options.clock.now() };
+  }
+
+  #submit(command: Command, state: ConversationState, change: Change, { seq, now }: Next): void {
+    const entries = change.entries.map((draft, index) => place(draft, this.#id, seq + index, now));
     const next = entries.reduce(fold, state);
     this.#expected = next;
     this.#underWay += 1;

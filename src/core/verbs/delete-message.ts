@@ -13,7 +13,7 @@ export const deleteMessage: Verb<'message:delete'> = async (desk, caller, { conv
   const result = await desk.journal.write(
     actor.tenant,
     conversationId,
-    async (state, nextSeq) => {
+    async (state, next) => {
       requireParticipant(actor, state);
       const message = await findMessage(desk, actor.audience, conversationId, messageId);
       if (message.author?.id !== actor.user.id && actor.role !== 'supervisor') {
@@ -23,7 +23,7 @@ export const deleteMessage: Verb<'message:delete'> = async (desk, caller, { conv
       if (deletedBefore > 0) return undefined;
       return {
         entries: [{ type: 'message:deleted', author: actor.user, visibility: message.visibility, messageId }],
-        amended: [erased(message, isoTime(desk.clock.now()), nextSeq), ...(await erasedEdits(desk, message))],
+        amended: [erased(message, isoTime(next.now), next.seq), ...(await erasedEdits(desk, message))],
       };
     },
     { exclusive: true },

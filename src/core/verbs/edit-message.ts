@@ -13,7 +13,7 @@ export const editMessage: Verb<'message:edit'> = async (desk, caller, { conversa
   const result = await desk.journal.write(
     actor.tenant,
     conversationId,
-    async (state, nextSeq) => {
+    async (state, next) => {
       requireParticipant(actor, state);
       const message = await findMessage(desk, actor.audience, conversationId, messageId);
       if (message.author?.id !== actor.user.id) throw new DeskwireError('forbidden', 'Only its author edits a message.');
@@ -22,17 +22,16 @@ export const editMessage: Verb<'message:edit'> = async (desk, caller, { conversa
       lastEditSeq = message.editSeqs?.at(-1) ?? 0;
       if (lastEditSeq > 0 && message.text === text) return undefined;
       requireOpen(state);
-      const now = desk.clock.now();
       const { editWindowMs } = desk.limits;
-      if (now - Date.parse(message.at) > editWindowMs) {
+      if (next.now - Date.parse(message.at) > editWindowMs) {
         throw new DeskwireError('edit_window_passed', `The message was sent at ${message.at}; it can be edited for ${String(editWindowMs)} ms.`);
       }
       const amended: StoredEntry = {
         ...message,
         text,
-        editedAt: isoTime(now),
+        editedAt: isoTime(next.now),
         sentHash: sentHash(message),
-        editSeqs: [...(message.editSeqs ?? []), nextSeq],
+        editSeqs: [...(message.editSeqs ?? []), next.seq],
       };
       return {
         entries: [{ type: 'message:edited', author: actor.user, visibility: message.visibility, messageId, text }],

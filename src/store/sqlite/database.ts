@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { StoreStartError } from '../start-error.ts';
 import { type Connection, connect, rowsOf, sqliteCode } from './driver.ts';
-import { type Migrated, migrateConnection } from './schema.ts';
+import { type Migrated, migrateConnection } from './migrate.ts';
 
 export interface OpenDatabase {
   readonly db: Connection;
@@ -106,7 +106,7 @@ export const openDatabase = (given: string, checkpointPages: number): OpenDataba
       `cache_size = -${String(PAGE_CACHE_KIB)}`,
       'temp_store = MEMORY',
     ]) {
-      rowsOf(db, `PRAGMA ${pragma}`)();
+      db.exec(`PRAGMA ${pragma}`);
     }
     const migrated = migrateConnection(db, path);
     const open = db;
@@ -128,4 +128,16 @@ export const openDatabase = (given: string, checkpointPages: number): OpenDataba
     held.close();
     throw explain(path, error);
   }
+};
+
+/**
+ * Brings a database to this program's schema, and makes it if it is not there. Opening a store does the same.
+ *
+ * @returns the schema's version before (0: a new database) and after
+ * @throws StoreStartError when the file can't be used, is in use, or has a newer schema
+ */
+export const migrateSqlite = (path: string): Migrated => {
+  const database = openDatabase(path, DEFAULT_CHECKPOINT_PAGES);
+  database.close();
+  return database.migrated;
 };

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { StoreStartError } from '../start-error.ts';
 import type { Answer, Failure, Hello, Request, WorkerOptions } from './messages.ts';
-import type { Migrated } from './schema.ts';
+import type { Migrated } from './migrate.ts';
 
 type Unnumbered<T> = T extends { id: number } ? Omit<T, 'id'> : never;
 
@@ -63,15 +63,22 @@ export class WorkerLink {
   ): Promise<{ link: WorkerLink; migrated: Migrated }> {
     const worker = startThread(options);
     const hello = await new Promise<Hello>((resolve, reject) => {
-      worker.once('message', resolve);
+      const ended = (): void => {
+        reject(new StoreStartError("The store's worker ended before the database was open."));
+      };
       worker.once('error', reject);
-      worker.once('exit', () => reject(new StoreStartError("The store's worker ended before the database was open.")));
+      worker.once('exit', ended);
+      worker.once('message', (message: Hello) => {
+        // Each by itself: without its own listeners a worker's messages do not arrive any more.
+        worker.off('error', reject);
+        worker.off('exit', ended);
+        resolve(message);
+      });
     });
     if (hello.kind === 'refused') {
       await worker.terminate();
       throw new StoreStartError(hello.message, { versions: hello.versions });
     }
-    worker.removeAllListeners();
     return { link: new WorkerLink(worker, onLost), migrated: { from: hello.from, to: hello.to } };
   }
 
