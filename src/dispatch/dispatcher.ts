@@ -33,7 +33,7 @@ export const UNREAD = Symbol('unread payload');
 
 const payloadOf = (name: string, args: readonly unknown[]): unknown => {
   const [payload = {}] = args;
-  if (payload === UNREAD) throw new DeskwireError('payload_too_large', `${name}: the request is larger than limits.payloadBytes, or nested too deep; nothing of it was read.`);
+  if (payload === UNREAD) throw new DeskwireError('payload_too_large', `${name}: the request is larger than limits.payloadBytes, nested too deep, or in too many binary parts; it was not read.`);
   if (args.length <= 1) return payload;
   const message = `expected one payload, found ${String(args.length)} arguments`;
   throw new DeskwireError('invalid_payload', `${name}: ${message}`, { details: [{ path: '', message }] });

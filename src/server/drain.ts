@@ -1,3 +1,5 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Limits } from '../contract/limits.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -19,7 +21,9 @@ const RECONNECT_MIN_MS = 500;
 const RECONNECT_SPREAD_MS = 2_000;
 /** How long replies may take to leave the process once everything is answered. */
 const FLUSH_MS = 2_000;
-const FLUSH_CHECK_MS = 10;
+/** How long peers may take to say goodbye to a WebSocket. */
+const CLOSE_MS = 1_000;
+const CHECK_MS = 10;
 
 const hasWaiting = (io: DeskwireServer): boolean => {
   for (const { conn } of io.of('/').sockets.values()) {
@@ -29,33 +33,55 @@ const hasWaiting = (io: DeskwireServer): boolean => {
   return false;
 };
 
-const flushed = (io: DeskwireServer): Promise<void> =>
+/** Waits for `holds`, but not longer than `timeoutMs`. */
+const until = (timeoutMs: number, holds: () => boolean): Promise<void> =>
   new Promise((resolve) => {
-    const deadline = Date.now() + FLUSH_MS;
+    const deadline = Date.now() + timeoutMs;
     const check = (): void => {
-      if (!hasWaiting(io) || Date.now() > deadline) resolve();
-      else setTimeout(check, FLUSH_CHECK_MS);
+      if (holds() || Date.now() > deadline) resolve();
+      else setTimeout(check, CHECK_MS);
     };
     check();
   });
 
+const within = (timeoutMs: number, work: Promise<void>): Promise<void> => {
+  let over = false;
+  void work.then(() => (over = true));
+  return until(timeoutMs, () => over);
+};
+
+/** Closes what has not closed by itself; connections that were upgraded to WebSocket are not Node's to close any more. */
+const trackConnections = (server: Server): (() => void) => {
+  const open = new Set<Socket>();
+  server.on('connection', (connection: Socket) => {
+    open.add(connection);
+    connection.once('close', () => open.delete(connection));
+  });
+  return () => {
+    for (const connection of open) connection.destroy();
+  };
+};
+
 /** In this order: nobody new, everybody told, everything under way answered, answers out, connections closed, port closed. */
-export const createDrain = ({ io, app, dispatcher, log, limits, begin }: DrainOptions) => async (): Promise<void> => {
-  begin();
-  const { sockets } = io.of('/');
-  log.info({ connections: sockets.size }, 'draining');
-  for (const socket of sockets.values()) {
-    const reconnectAfterMs = RECONNECT_MIN_MS + Math.floor(Math.random() * RECONNECT_SPREAD_MS);
-    socket.emit('server:draining', { reconnectAfterMs });
-  }
-  const tooLong = new Promise<void>((resolve) => setTimeout(resolve, limits.requestTimeoutMs).unref());
-  await Promise.race([dispatcher.drain(), tooLong]);
-  await flushed(io);
-  for (const { conn } of sockets.values()) {
-    // A polling client that is told of a close may take it as final (python-socketio does); a lost connection it mends.
-    if (conn.transport.name === 'websocket') conn.close();
-  }
-  const closed = app.close();
-  app.server.closeAllConnections();
-  await closed;
+export const createDrain = ({ io, app, dispatcher, log, limits, begin }: DrainOptions): (() => Promise<void>) => {
+  const destroyConnections = trackConnections(app.server);
+  return async () => {
+    begin();
+    const { sockets } = io.of('/');
+    log.info({ connections: sockets.size }, 'draining');
+    for (const socket of sockets.values()) {
+      const reconnectAfterMs = RECONNECT_MIN_MS + Math.floor(Math.random() * RECONNECT_SPREAD_MS);
+      socket.emit('server:draining', { reconnectAfterMs });
+    }
+    await within(limits.requestTimeoutMs, dispatcher.drain());
+    await until(FLUSH_MS, () => !hasWaiting(io));
+    for (const { conn } of sockets.values()) {
+      // A polling client that is told of a close may take it as final (python-socketio does); a lost connection it mends.
+      if (conn.transport.name === 'websocket') conn.close();
+    }
+    await until(CLOSE_MS, () => [...sockets.values()].every(({ conn }) => conn.transport.name !== 'websocket'));
+    const closed = app.close();
+    destroyConnections();
+    await closed;
+  };
 };

@@ -96,6 +96,8 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
   serveSockets({ io, desk, dispatcher, log });
   const stopWatching = watchSlowReaders({ io, limits, log, metrics });
 
+  const drain = createDrain({ io, app, dispatcher, log, limits, begin: () => (draining = true) });
+
   await new Promise<void>((resolve, reject) => {
     app.server.once('error', reject);
     app.server.listen(config.port, config.host, resolve);
@@ -106,7 +108,6 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
   log.info({ url, host: config.host, port }, 'listening');
   welcome(config, keys, url);
 
-  const drain = createDrain({ io, app, dispatcher, log, limits, begin: () => (draining = true) });
   let drained: Promise<void> | undefined;
   return {
     url,

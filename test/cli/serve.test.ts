@@ -31,7 +31,8 @@ describe('deskwire serve', () => {
     expect((await fetch(`${url}/readyz`)).status).toBe(200);
 
     const { stdout: token } = await runCli(['token', '--role', 'customer', '--sub', 'ann'], env);
-    const socket = io(url, { auth: { token: token.trim() }, forceNew: true });
+    // Over WebSocket from the start: a client cut in the middle of its upgrade notices only at its ping timeout.
+    const socket = io(url, { auth: { token: token.trim() }, forceNew: true, transports: ['websocket'] });
     onTestFinished(() => {
       socket.close();
     });

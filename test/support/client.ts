@@ -36,7 +36,7 @@ export class TestClient {
 
   /** Sends a request; gives the whole reply. */
   async reply<N extends RequestName>(name: N, payload?: PayloadInput<N>): Promise<Reply<ReplyData<N>>> {
-    return (await this.raw(name, payload)) as Reply<ReplyData<N>>;
+    return (await this.raw(name, ...(payload === undefined ? [] : [payload]))) as Reply<ReplyData<N>>;
   }
 
   /** Sends a request that has to succeed; gives its data. */

@@ -3,6 +3,8 @@ import { UNREAD } from '../../dispatch/dispatcher.ts';
 
 /** Deeper than any payload of the contract; the stock decoder walks binary packets by recursion, so depth must be bounded first. */
 const MAX_DEPTH = 64;
+/** No request has more than one binary field; more frames than this are not kept. */
+const MAX_ATTACHMENTS = 10;
 /** Where the event's name is looked for in a packet that is not read. */
 const HEAD_LENGTH = 256;
 
@@ -26,11 +28,25 @@ const isTooDeep = (packet: string): boolean => {
   return false;
 };
 
-interface DecodedPacket {
-  type: number;
-  nsp: string;
-  id?: number;
-  data: unknown[];
+interface Head {
+  readonly name: string;
+  readonly id: number | undefined;
+  readonly attachmentCount: number;
+}
+
+const readHead = (packet: string): Head => {
+  const head = HEAD.exec(packet.slice(0, HEAD_LENGTH));
+  if (head === null) throw new Error('a packet beyond the limits that is not an event');
+  const [, , attachments, id, name = ''] = head;
+  return { name, id: id === undefined || id === '' ? undefined : Number(id), attachmentCount: Number(attachments ?? 0) };
+};
+
+/** An event whose binary frames are on their way. */
+interface Arriving extends Head {
+  left: number;
+  bytes: number;
+  /** It is beyond the limits: its frames are let go as they come. */
+  discarded: boolean;
 }
 
 /**
@@ -39,29 +55,46 @@ interface DecodedPacket {
  */
 export const boundedDecoder = (payloadBytes: number): typeof Decoder =>
   class BoundedDecoder extends Decoder {
+    #arriving: Arriving | undefined;
+
     override add(packet: unknown): void {
-      if (typeof packet !== 'string') {
-        super.add(packet);
-        return;
-      }
+      if (typeof packet === 'string') this.#addText(packet);
+      else this.#addBinary(packet as Buffer);
+    }
+
+    #addText(packet: string): void {
+      if (this.#arriving !== undefined) throw new Error('expected a binary frame');
       const type = packet.charAt(0);
       const tooLarge = isTooLarge(packet, payloadBytes);
-      if (!tooLarge && (type !== BINARY_EVENT || !isTooDeep(packet))) {
-        super.add(packet);
+      if (type !== BINARY_EVENT) {
+        if (tooLarge) this.#refuse(readHead(packet));
+        else super.add(packet);
         return;
       }
-      const head = HEAD.exec(packet.slice(0, HEAD_LENGTH));
-      if (head === null) throw new Error('a packet beyond the limits that is not an event');
-      const [, , attachments, id, name] = head;
-      if (type === EVENT) {
-        const decoded: DecodedPacket = { type: Number(EVENT), nsp: '/', data: [name, UNREAD] };
-        if (id !== undefined && id !== '') decoded.id = Number(id);
-        this.emitReserved('decoded', decoded as never);
-        return;
+      const head = readHead(packet);
+      if (head.attachmentCount < 1) throw new Error('a binary event without binary');
+      const discarded = tooLarge || head.attachmentCount > MAX_ATTACHMENTS || isTooDeep(packet);
+      this.#arriving = { ...head, left: head.attachmentCount, bytes: packet.length, discarded };
+      if (!discarded) super.add(packet);
+    }
+
+    #addBinary(frame: Buffer): void {
+      const arriving = this.#arriving;
+      if (arriving === undefined) throw new Error('a binary frame that belongs to no event');
+      arriving.left -= 1;
+      arriving.bytes += frame.length;
+      if (arriving.left === 0) this.#arriving = undefined;
+      if (!arriving.discarded && arriving.bytes > payloadBytes) {
+        arriving.discarded = true;
+        // Lets go of the frames that have come before.
+        super.destroy();
       }
-      // The attachments of a binary event follow in frames of their own: they are taken, as arguments that no request has.
-      const count = Number(attachments ?? 0);
-      const placeholders = Array.from({ length: Math.min(count, 64) }, (_, num) => ({ _placeholder: true, num }));
-      super.add(`${BINARY_EVENT}${String(count)}-${id ?? ''}${JSON.stringify([name, {}, ...placeholders])}`);
+      if (!arriving.discarded) super.add(frame);
+      else if (arriving.left === 0) this.#refuse(arriving);
+    }
+
+    #refuse({ name, id }: Head): void {
+      const packet = { type: Number(EVENT), nsp: '/', data: [name, UNREAD], ...(id === undefined ? {} : { id }) };
+      this.emitReserved('decoded', packet as never);
     }
   };

@@ -113,6 +113,8 @@ const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispat
   socket.on('disconnect', () => {
     session.stop();
     disconnect(desk, socket.id);
+    // There is one namespace: who has left it has no use for the transport.
+    socket.conn.close();
   });
   // The request of the handshake is 1.7 KiB that nothing needs any more.
   (socket.conn as { request: unknown }).request = undefined;
