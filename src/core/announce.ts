@@ -49,7 +49,7 @@ const announce = (
     if (state.status === 'queued') rooms.push(queueRoom(audience, state.tenant, state.department));
     if (rooms.length === 0) continue;
     const target = { rooms, except: [allRoom(state.id), pagingRoom(state.id)] };
-    desk.rooms.emit(target, entry.type, entryView(audience, entry) as never, { ephemeral: false });
+    desk.rooms.emit(target, entry.type, entryView(audience, entry), { ephemeral: false });
   }
 };
 

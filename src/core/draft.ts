@@ -9,4 +9,4 @@ type DraftOf<E> = E extends StoredEntry ? Omit<E, Placed> : never;
 export type Draft = DraftOf<StoredEntry>;
 
 export const place = (draft: Draft, conversationId: string, seq: number, now: number): StoredEntry =>
-  ({ id: entryId(conversationId, seq), conversationId, seq, at: isoTime(now), ...draft }) as StoredEntry;
+  ({ id: entryId(conversationId, seq), conversationId, seq, at: isoTime(now), ...draft });

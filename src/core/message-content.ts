@@ -58,7 +58,7 @@ type Content = Pick<StoredEntry<'message:created'>, 'text' | 'format' | 'visibil
 /** A hash of what the sender sent, so that a repeat is told from other content under the same id, also after an edit. */
 export const contentHash = ({ text, format, visibility, replyToSeq, metadata }: Content): string =>
   createHash('sha256')
-    .update(JSON.stringify([text, format, visibility, replyToSeq ?? null, sorted((metadata ?? null) as Json)]))
+    .update(JSON.stringify([text, format, visibility, replyToSeq ?? null, sorted((metadata ?? null))]))
     .digest('base64url');
 
 export const sentHash = (entry: StoredEntry<'message:created'>): string => entry.sentHash ?? contentHash(entry);

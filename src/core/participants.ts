@@ -51,7 +51,7 @@ export const participants = (desk: Desk, audience: Audience, state: Conversation
   const shown = new Map([state.customer, ...(state.assignee === null ? [] : [state.assignee])].map((user) => [user.id, user]));
   for (const { actor } of desk.roster.joined(state.id)) {
     const to = shownTo(actor, state);
-    if (to === 'all' || (to === audience && audience === 'staff')) shown.set(actor.user.id, actor.user);
+    if (to === 'all' || (to === 'staff' && audience === 'staff')) shown.set(actor.user.id, actor.user);
   }
   return [...shown.values()].map((user) => ({ ...user, online: desk.roster.isOnline(state.tenant, user.id) }));
 };

@@ -24,7 +24,7 @@ export const writtenEntry = async <T extends EntryType>(
     result.kind === 'committed'
       ? (result.entries[0] as StoredEntry<T>)
       : await entryAt(desk, result.state.id, unchangedSeq, type);
-  return entryView(caller.actor.audience, entry as StoredEntry) as Extract<ReturnType<typeof entryView>, { type: T }>;
+  return entryView(caller.actor.audience, entry) as Extract<ReturnType<typeof entryView>, { type: T }>;
 };
 
 /** A reply of `{ conversation, entry }`. */

@@ -6,7 +6,7 @@ import type { Actor, VerifiedToken } from '../ports/actor.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { parsePayload } from './parse.ts';
-import { RequestQueue } from './request-queue.ts';
+import type { RequestQueue } from './request-queue.ts';
 
 /** A connection, as its transport makes it known. */
 export interface Connection {

@@ -115,15 +115,15 @@ export class Feed {
     metrics.delivered(1);
     const staff = entryView('staff', entry);
     if (entry.visibility === 'staff') {
-      rooms.emitHere({ rooms: [audienceRoom('staff', conversationId)] }, entry.type, staff as never);
+      rooms.emitHere({ rooms: [audienceRoom('staff', conversationId)] }, entry.type, staff);
       return;
     }
     const open = entryView('public', entry);
     if (open === staff) {
-      rooms.emitHere({ rooms: [allRoom(conversationId)] }, entry.type, staff as never);
+      rooms.emitHere({ rooms: [allRoom(conversationId)] }, entry.type, staff);
       return;
     }
-    rooms.emitHere({ rooms: [audienceRoom('staff', conversationId)] }, entry.type, staff as never);
-    rooms.emitHere({ rooms: [audienceRoom('public', conversationId)] }, entry.type, open as never);
+    rooms.emitHere({ rooms: [audienceRoom('staff', conversationId)] }, entry.type, staff);
+    rooms.emitHere({ rooms: [audienceRoom('public', conversationId)] }, entry.type, open);
   }
 }

@@ -13,7 +13,6 @@ import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FeedHub } from '../feed/feed-hub.ts';
 import { systemClock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { asyncapiDocument, asyncapiYaml } from '../spec/document.ts';
 import { openSqliteStore } from '../store/sqlite/store.ts';
 import { createAdmission } from '../transport/http/admission.ts';
 import { createHttp } from '../transport/http/http.ts';
@@ -22,6 +21,7 @@ import { createRooms } from '../transport/socketio/rooms.ts';
 import { watchSlowReaders } from '../transport/socketio/slow-readers.ts';
 import { createSocketServer, serveSockets } from '../transport/socketio/socketio.ts';
 import type { Config } from './config.ts';
+import { documentTexts } from './document-texts.ts';
 import { createDrain } from './drain.ts';
 import { resolveKeys } from './keys.ts';
 import { createLog } from './log.ts';
@@ -66,7 +66,7 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     ...config,
     clock,
     log,
-    document: { yaml: asyncapiYaml(limits), json: JSON.stringify(asyncapiDocument(limits)) },
+    document: documentTexts(limits),
     readiness: async () => {
       const unhealthy = await store.health();
       return [...(draining ? ['draining'] : []), ...(unhealthy === undefined ? [] : [unhealthy])];
@@ -105,7 +105,8 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
   const { port } = app.server.address() as AddressInfo;
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
-  log.info({ url, host: config.host, port }, 'listening');
+  // Whoever waits for this line must get it at any level.
+  (options.log ?? createLog({ level: 'info' })).info({ url, host: config.host, port }, 'listening');
   welcome(config, keys, url);
 
   let drained: Promise<void> | undefined;

@@ -102,7 +102,7 @@ export const asyncapiDocument = (limits: Limits): AsyncApiDocument => {
       title: 'Deskwire',
       version,
       description: OVERVIEW,
-      license: { name: license, url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+      license: { name: license },
       tags: topicTags(topics),
     },
     defaultContentType: 'application/json',

@@ -52,6 +52,18 @@ describe('deskwire serve', () => {
     expect((await started.ended).code).toBe(0);
   });
 
+  test('a signal while it still starts ends it with 0 too, and a second one at once with 1', async () => {
+    const [patient, hurried] = [startCli(['serve'], environment()), startCli(['serve'], environment())];
+    // The secret is made early in a start, so its notice is out before the port is open.
+    for (const started of [patient, hurried]) {
+      await expect.poll(started.stdout, { timeout: 20_000, interval: 1 }).toContain('development secret');
+      started.child.kill('SIGTERM');
+    }
+    hurried.child.kill('SIGINT');
+    expect((await patient.ended).code).toBe(0);
+    expect((await hurried.ended).code).toBe(1);
+  });
+
   test('a configuration that is wrong ends it with 78', async () => {
     const { code, stdout, stderr } = await runCli(['serve'], { ...environment(), NODE_ENV: 'production' });
     expect([code, stdout]).toEqual([78, '']);

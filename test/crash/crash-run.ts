@@ -48,8 +48,10 @@ class Member {
       this.#keepEvents();
       const client = new TestClient(this.#url(), { token: tokenFor(this.#identity) });
       this.#client = client;
-      const ready = await until('a connection', () => (client.all('session:ready').length > 0 ? 'yes' : undefined), 1_000).catch(() => undefined);
-      if (ready === undefined) continue;
+      let refused = false;
+      client.socket.on('connect_error', () => (refused = true));
+      await until('an answer', () => refused || client.all('session:ready').length > 0, 2_000).catch(() => undefined);
+      if (client.all('session:ready').length === 0) continue;
       if (this.conversationId === undefined) return client;
       if (await this.#join(client, this.conversationId)) return client;
     }

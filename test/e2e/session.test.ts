@@ -52,7 +52,7 @@ describe('a session', () => {
     const fourth = clients.open(server().url, { token: tokenFor(customer(sub)) }, { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 50 });
     await until('the fourth to be closed', () => server().logged.some(({ message }) => message === 'too many connections of one user'));
     expect(fourth.all('session:ready')).toEqual([]);
-    first[0]?.close();
+    first[0].close();
     await fourth.connected();
   });
 

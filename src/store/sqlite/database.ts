@@ -66,7 +66,7 @@ const lock = (path: string): Connection => {
   try {
     held = connect(lockPath, 0);
     // No journal file beside it, which a killed process would leave.
-    rowsOf(held, 'PRAGMA journal_mode = MEMORY')();
+    held.exec('PRAGMA journal_mode = MEMORY');
     held.exec('BEGIN EXCLUSIVE');
     return held;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { Decoder } from 'socket.io-parser';
+import { Decoder, PacketType } from 'socket.io-parser';
 import { UNREAD } from '../../dispatch/dispatcher.ts';
 
 /** Deeper than any payload of the contract; the stock decoder walks binary packets by recursion, so depth must be bounded first. */
@@ -8,7 +8,6 @@ const MAX_ATTACHMENTS = 10;
 /** Where the event's name is looked for in a packet that is not read. */
 const HEAD_LENGTH = 256;
 
-const EVENT = '2';
 const BINARY_EVENT = '5';
 
 /** Type, attachment count, namespace (only `/` is served), acknowledgement id, and the event's name. */
@@ -94,7 +93,7 @@ export const boundedDecoder = (payloadBytes: number): typeof Decoder =>
     }
 
     #refuse({ name, id }: Head): void {
-      const packet = { type: Number(EVENT), nsp: '/', data: [name, UNREAD], ...(id === undefined ? {} : { id }) };
-      this.emitReserved('decoded', packet as never);
+      const packet = { type: PacketType.EVENT, nsp: '/', data: [name, UNREAD], ...(id === undefined ? {} : { id }) };
+      this.emitReserved('decoded', packet);
     }
   };

@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { Ajv, type ValidateFunction } from 'ajv';
+import addFormats from 'ajv-formats';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+const Reference = z.object({ $ref: z.string() });
+const Shape = z.object({
+  channels: z.record(z.string(), z.object({ messages: z.record(z.string(), Reference) })),
+  operations: z.record(
+    z.string(),
+    z.object({
+      action: z.enum(['receive', 'send']),
+      channel: Reference,
+      messages: z.tuple([Reference]),
+      reply: z.object({ messages: z.tuple([Reference]) }).optional(),
+    }),
+  ),
+  components: z.object({
+    messages: z.record(z.string(), z.object({ name: z.string(), payload: z.record(z.string(), z.unknown()) })),
+    schemas: z.record(z.string(), z.unknown()),
+  }),
+});
+
+/** What the document says may be on the wire: a check for each message, found by its name there. */
+export interface WireDocument {
+  readonly requests: ReadonlyMap<string, { readonly payload: ValidateFunction; readonly reply: ValidateFunction }>;
+  readonly events: ReadonlyMap<string, ValidateFunction>;
+  readonly connectError: ValidateFunction;
+  readonly error: ValidateFunction;
+}
+
+/** The document that is committed, as its readers have it: as text. */
+export const COMMITTED = readFileSync(new URL('../../asyncapi.yaml', import.meta.url), 'utf8');
+
+/** @throws Error when the text is no AsyncAPI document, or a reference leads nowhere */
+export const readDocument = (yaml: string): WireDocument => {
+  const document: unknown = parse(yaml);
+  const { channels, operations, components } = Shape.parse(document);
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+  addFormats.default(ajv);
+  // Carries the named schemas, so that references of the document resolve as they stand.
+  ajv.addKeyword('components');
+  const compile = (schema: object): ValidateFunction =>
+    ajv.compile({ ...schema, components: { schemas: components.schemas } });
+
+  /** From an operation through its channel to the message itself. */
+  const messageAt = (reference: string): { name: string; payload: ValidateFunction } => {
+    const [, , channel = '', , key = ''] = reference.split('/');
+    const target = channels[channel]?.messages[key]?.$ref ?? '';
+    const message = components.messages[target.replace('#/components/messages/', '')];
+    if (message === undefined) throw new Error(`${reference} leads to no message`);
+    return { name: message.name, payload: compile(message.payload) };
+  };
+
+  const requests = new Map<string, { payload: ValidateFunction; reply: ValidateFunction }>();
+  const events = new Map<string, ValidateFunction>();
+  let connectError: ValidateFunction | undefined;
+  for (const [key, { action, channel, messages, reply }] of Object.entries(operations)) {
+    const { name, payload } = messageAt(messages[0].$ref);
+    if (action === 'receive') {
+      if (reply === undefined) throw new Error(`${key} has no reply`);
+      requests.set(name, { payload, reply: messageAt(reply.messages[0].$ref).payload });
+    } else if (channel.$ref === '#/channels/namespace') events.set(name, payload);
+    else connectError = payload;
+  }
+  if (connectError === undefined) throw new Error('no operation refuses a handshake');
+  return { requests, events, connectError, error: compile({ $ref: '#/components/schemas/Error' }) };
+};

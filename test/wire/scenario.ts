@@ -1,0 +1,135 @@
+import type { TestClient } from '../support/client.ts';
+import { agent, bot, customer, supervisor, type Identity } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+export type Connect = (identity: Identity) => Promise<TestClient>;
+
+/** The people of the scenario, and the conversations in the order in which they were opened. */
+export interface Cast {
+  readonly ann: TestClient;
+  readonly bob: TestClient;
+  readonly boss: TestClient;
+  readonly robot: TestClient;
+  readonly conversationIds: readonly string[];
+}
+
+const NOWHERE = { conversationId: 'nowhere' };
+
+/** Sends without asking for an acknowledgement. */
+const tell = ({ socket }: TestClient, event: string, payload: unknown): void => {
+  (socket as { emit(event: string, payload: unknown): unknown }).emit(event, payload);
+};
+
+/** Opening, with a name and without one; reading what there is. */
+const opening = async ({ ann, bob }: Cast): Promise<string[]> => {
+  await bob.request('agent:status', { status: 'online', capacity: 3 });
+  await bob.refused('agent:status', { status: 'asleep' });
+
+  const first = await ann.request('message:send', { clientMessageId: 'hello', text: 'Hello, where is my order?' });
+  await ann.request('message:send', { clientMessageId: 'hello', text: 'Hello, where is my order?' });
+  await ann.refused('message:send', { clientMessageId: 'hello', text: 'Something else' });
+  const { conversation } = await ann.request('conversation:open', {
+    clientConversationId: 'order-1042',
+    subject: 'Order 1042',
+    priority: 'high',
+    skills: ['parcels'],
+    metadata: { order: { number: 1042, lines: [1, 'two', null] } },
+    message: { clientMessageId: 'named', text: '*Late* again', format: 'markdown', metadata: { page: '/orders' } },
+  });
+  await ann.refused('conversation:open', { priority: 'immediately' });
+  await bob.event('conversation:opened', ({ clientConversationId }) => clientConversationId === 'order-1042');
+
+  const { conversationId } = first.entry;
+  await ann.request('conversation:get', { conversationId });
+  await ann.refused('conversation:get', NOWHERE);
+  await ann.request('conversation:list', { limit: 1 });
+  await ann.refused('conversation:list', { limit: 0 });
+  await ann.request('conversation:history', { conversationId, beforeSeq: 3 });
+  await ann.refused('conversation:history', { conversationId, beforeSeq: 3, afterSeq: 1 });
+  return [conversationId, conversation.id];
+};
+
+/** Claiming, joining, typing, messages and notes, receipts, edits and deletions. */
+const talking = async ({ ann, bob, boss }: Cast, conversationId: string): Promise<void> => {
+  await boss.request('conversation:join', { conversationId, limit: 1 });
+  await bob.request('assignment:claim', { conversationId });
+  await boss.refused('assignment:claim', { conversationId });
+  await bob.request('conversation:join', { conversationId, afterSeq: 1 });
+  await bob.refused('conversation:join', NOWHERE);
+  await ann.event('participant:joined');
+
+  await bob.request('typing:start', { conversationId });
+  await bob.refused('typing:start', NOWHERE);
+  await bob.request('typing:stop', { conversationId });
+  await bob.refused('typing:stop', NOWHERE);
+  await ann.request('typing:start', { conversationId, preview: 'It was to come on' });
+  await ann.request('message:send', { conversationId, clientMessageId: 'monday', text: 'It was to come on Monday.' });
+
+  const answer = await bob.request('message:send', {
+    conversationId,
+    clientMessageId: 'answer',
+    text: 'I look it **up**.',
+    format: 'markdown',
+    replyToSeq: 2,
+    metadata: { template: 7 },
+  });
+  await bob.request('message:send', { conversationId, clientMessageId: 'note', text: 'Known to be late', visibility: 'staff' });
+  await ann.request('message:delivered', { conversationId, seq: answer.entry.seq });
+  await ann.refused('message:delivered', { conversationId, seq: -1 });
+  await ann.request('message:read', { conversationId, seq: answer.entry.seq });
+  await ann.refused('message:read', { ...NOWHERE, seq: 1 });
+
+  const messageId = answer.entry.id;
+  await bob.request('message:edit', { conversationId, messageId, text: 'I looked it up.' });
+  await ann.refused('message:edit', { conversationId, messageId, text: 'Not mine' });
+  await boss.request('message:delete', { conversationId, messageId });
+  await ann.refused('message:delete', { conversationId, messageId });
+  await boss.request('conversation:update', { conversationId, subject: 'Parcel', tags: ['late'], priority: 'urgent', metadata: { a: [] } });
+  await boss.request('conversation:update', { conversationId, tags: ['late', 'parcel'] });
+  await boss.refused('conversation:update', { conversationId });
+};
+
+/** Leaving and coming back, a hand-over to a bot and back, closing, rating, reopening. */
+const ending = async ({ ann, bob, robot }: Cast, conversationId: string): Promise<void> => {
+  await bob.request('conversation:leave', { conversationId });
+  await bob.refused('conversation:leave', NOWHERE);
+  await ann.event('participant:left');
+  await bob.request('conversation:join', { conversationId, afterSeq: 5 });
+
+  await bob.request('assignment:release', { conversationId, reason: 'End of shift', summary: 'The parcel is late.' });
+  await bob.refused('assignment:release', { conversationId });
+  await robot.request('assignment:claim', { conversationId });
+  await robot.request('conversation:join', { conversationId });
+  await robot.request('assignment:release', { conversationId, summary: 'Wants a person' });
+  await robot.refused('message:send', { conversationId, clientMessageId: 'late', text: 'One more thing' });
+  await bob.request('assignment:claim', { conversationId });
+  await bob.request('conversation:close', { conversationId, reason: 'Solved' });
+  await bob.refused('conversation:close', NOWHERE);
+  await ann.refused('message:send', { conversationId, clientMessageId: 'after', text: 'Wait' });
+  await ann.request('conversation:rate', { conversationId, score: 4, comment: 'Quick and kind.' });
+  await ann.refused('conversation:rate', { conversationId, score: 9 });
+  await ann.request('conversation:reopen', { conversationId });
+  await ann.refused('conversation:reopen', NOWHERE);
+
+  tell(ann, 'conversation:get', NOWHERE);
+  await ann.event('request:failed');
+  await ann.refused('no:such', {});
+};
+
+/** A day of support work, one step after the other. Resolves when everybody has heard all that there is for him. */
+export const playScenario = async (connect: Connect): Promise<Cast> => {
+  const ann = await connect(customer('ann', { name: 'Ann' }));
+  const bob = await connect(agent('bob', { name: 'Bob', maxChats: 5 }));
+  const boss = await connect(supervisor('boss', { name: 'Bo' }));
+  const robot = await connect(bot('robot', { name: 'Robo' }));
+  const people = { ann, bob, boss, robot, conversationIds: [] };
+  const conversationIds = await opening(people);
+  const [conversationId = ''] = conversationIds;
+  await talking(people, conversationId);
+  await ending(people, conversationId);
+  const { entry } = await ann.request('message:send', { conversationId, clientMessageId: 'end', text: 'The end' });
+  for (const client of [ann, bob, boss]) {
+    await until('the end', () => client.entries(conversationId).some(({ seq }) => seq === entry.seq));
+  }
+  return { ...people, conversationIds };
+};
