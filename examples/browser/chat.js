@@ -131,7 +131,9 @@ export class Chat {
     this.#typists.clear();
     this.#showTyping();
     this.view.clear();
-    for (const message of this.#outbox) this.view.pending(message);
+    for (const message of this.#outbox) {
+      if ((message.conversationId ?? conversationId) === conversationId) this.view.pending(message);
+    }
     await this.#join();
   }
 

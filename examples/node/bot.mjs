@@ -1,99 +1,148 @@
 #!/usr/bin/env node
-// A bot: takes conversations that wait, answers, and hands over to a person when it is asked to.
+// A bot: takes every new conversation, answers, and hands over to a person when it is asked to.
 //
-//   DESKWIRE_URL=http://localhost:3000 DESKWIRE_TOKEN=$(npx deskwire token --role bot --sub echo-bot --name "Echo bot") node examples/node/bot.mjs
+//   export DESKWIRE_TOKEN=$(npx deskwire token --role bot --sub echo-bot --name "Echo bot")
+//   node examples/node/bot.mjs http://localhost:3000
 //
 // The server may be killed at any time: the bot connects again by itself, reads what it missed, and answers it once.
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { io } from 'socket.io-client';
 
-const { DESKWIRE_URL: url = 'http://localhost:3000', DESKWIRE_TOKEN: token } = process.env;
+const url = process.argv[2] ?? 'http://localhost:3000';
+const token = process.env.DESKWIRE_TOKEN;
 if (!token) {
   console.error('Set DESKWIRE_TOKEN to a token of role "bot": npx deskwire token --role bot --sub echo-bot');
-  process.exit(1);
+  process.exit(2);
 }
 
 const ACK_TIMEOUT_MS = 10_000;
+const RETRY_MS = 500;
+/** Somebody else has the conversation now, or it is closed: a bot does not talk over a human. */
+const NO_LONGER_MINE = ['stale_fence', 'not_found', 'conversation_closed'];
+const NOT_TO_BE_HAD = ['already_assigned', 'capacity_reached', 'conversation_closed', 'not_found'];
+
 const socket = io(url, { auth: { token }, transports: ['websocket'] });
-/** The last seq seen of each conversation: after a reconnect the stream goes on behind it. */
-const lastSeqs = new Map();
-let me;
+/** By conversation: how far it is read, whether entries come as events, and the answers under way, one after the other. */
+const conversations = new Map();
 
-/** Sends a request until it is answered. Repeating is safe: the server keeps one message of a client id. */
-const request = async (name, payload) => {
+/** Where a real bot asks its model. */
+const think = async (text) => {
+  await sleep(300);
+  return `You said: ${text}`;
+};
+
+const refusal = (error) => Object.assign(new Error(error.message), error);
+
+/** Sends a request until it is answered. Repeating is safe: of a client id the server keeps one message. */
+const request = async (name, payload, final = []) => {
   for (;;) {
-    try {
-      const reply = await socket.timeout(ACK_TIMEOUT_MS).emitWithAck(name, payload);
-      if (reply.ok) return reply.data;
-      if (!reply.error.retryable) throw Object.assign(new Error(reply.error.message), reply.error);
-      await new Promise((resolve) => setTimeout(resolve, reply.error.retryAfterMs ?? 500));
-    } catch (error) {
-      if (error.code) throw error;
-      // No answer: the connection was lost, or the server is slow. The client connects again by itself.
-      if (!socket.connected) await new Promise((resolve) => socket.once('session:ready', resolve));
+    const reply = await socket
+      .timeout(ACK_TIMEOUT_MS)
+      .emitWithAck(name, payload)
+      .catch(() => undefined);
+    if (reply?.ok) return reply.data;
+    if (reply && (!reply.error.retryable || final.includes(reply.error.code))) throw refusal(reply.error);
+    await sleep(reply?.error.retryAfterMs ?? RETRY_MS);
+  }
+};
+
+/** Reads what was missed, page by page; from the last page on, entries come as events. */
+const join = (conversationId) => {
+  const conversation = conversations.get(conversationId);
+  const payload = { conversationId, afterSeq: conversation.lastSeq };
+  socket.timeout(ACK_TIMEOUT_MS).emit('conversation:join', payload, (error, reply) => {
+    // Without an answer the connection is lost, and with the next one all conversations are joined again.
+    if (error) return;
+    if (!reply.ok) {
+      if (reply.error.retryable) setTimeout(join, reply.error.retryAfterMs ?? RETRY_MS, conversationId);
+      else forget(conversationId, reply.error.code);
+      return;
     }
-  }
+    // Here, and not after an `await`: the next event may stand in the same packet, right behind this answer.
+    reply.data.entries.forEach(take);
+    if (reply.data.hasMore) join(conversationId);
+    else conversation.live = true;
+  });
 };
 
-/** Reads what was missed, answers what waits for an answer, and follows from then on. */
-const follow = async (conversationId) => {
-  for (;;) {
-    const page = await request('conversation:join', { conversationId, afterSeq: lastSeqs.get(conversationId) ?? 0 });
-    for (const entry of page.entries) await take(entry);
-    if (!page.hasMore) return;
+const take = (entry) => {
+  const { conversationId, seq, type, author } = entry;
+  const conversation = conversations.get(conversationId);
+  if (!conversation || seq <= conversation.lastSeq) return;
+  conversation.lastSeq = seq;
+  if (type === 'message:created' && author?.role === 'customer' && entry.text) {
+    conversation.answers = conversation.answers
+      .then(() => answer(entry))
+      .catch((error) => gaveUp(conversationId, error));
+  } else if (type === 'conversation:closed') {
+    forget(conversationId, 'closed');
   }
-};
-
-const take = async (entry) => {
-  if (entry.seq <= (lastSeqs.get(entry.conversationId) ?? 0)) return;
-  lastSeqs.set(entry.conversationId, entry.seq);
-  if (entry.type === 'message:created' && entry.author?.role === 'customer' && entry.text) await answer(entry);
 };
 
 const answer = async ({ conversationId, id, text }) => {
+  if (!conversations.has(conversationId)) return;
   console.log(`${conversationId} < ${text}`);
-  try {
-    if (/\b(human|person|agent)\b/i.test(text)) {
-      await request('message:send', { conversationId, clientMessageId: `handover-${id}`, text: 'I am calling a person.' });
-      await request('assignment:release', { conversationId, reason: 'The customer asked for a person', summary: `Last words: ${text.slice(0, 200)}` });
-      console.log(`${conversationId} handed over`);
-      return;
-    }
-    socket.emit('typing:start', { conversationId });
-    // The client id comes from the question, so that answering it twice leaves one answer.
-    const { entry } = await request('message:send', { conversationId, clientMessageId: `answer-${id}`, text: `You said: ${text}` });
-    console.log(`${conversationId} > ${entry.text} (seq ${entry.seq})`);
-  } catch (error) {
-    // Somebody else has taken the conversation, or it was closed: a bot does not talk over a human.
-    if (!['stale_fence', 'not_found', 'conversation_closed'].includes(error.code)) throw error;
-    console.log(`${conversationId} is no longer mine: ${error.code}`);
-  }
-};
-
-const claim = async (conversationId) => {
-  try {
-    await request('assignment:claim', { conversationId });
-  } catch (error) {
-    if (!['already_assigned', 'capacity_reached', 'conversation_closed', 'not_found'].includes(error.code)) throw error;
-    console.log(`${conversationId} not claimed: ${error.code}`);
+  if (/\b(human|person|agent)\b/i.test(text)) {
+    await handOver(conversationId, id, text);
     return;
   }
-  console.log(`${conversationId} claimed`);
-  await follow(conversationId);
+  socket.emit('typing:start', { conversationId });
+  // The client id comes from the question: however often it is answered, one answer stands in the log.
+  const message = { conversationId, clientMessageId: `answer-${id}`, text: await think(text) };
+  const { entry } = await request('message:send', message);
+  console.log(`${conversationId} > ${entry.text}`);
 };
 
-socket.on('session:ready', async (session) => {
-  me = session.userId;
-  console.log(`ready as ${me}`);
-  await request('agent:status', { status: 'online' });
-  // After a reconnect: go on with each conversation where its stream stopped.
-  for (const conversationId of lastSeqs.keys()) await follow(conversationId).catch((error) => console.log(error.code));
+const handOver = async (conversationId, id, text) => {
+  const message = { conversationId, clientMessageId: `handover-${id}`, text: 'I am calling a person.' };
+  await request('message:send', message);
+  const summary = `Last words: ${text.slice(0, 200)}`;
+  await request('assignment:release', { conversationId, reason: 'The customer asked for a person', summary });
+  forget(conversationId, 'handed over');
+};
+
+const gaveUp = (conversationId, error) => {
+  if (NO_LONGER_MINE.includes(error.code)) forget(conversationId, error.code);
+  else console.error(`${conversationId} not answered: ${error.message}`);
+};
+
+const forget = (conversationId, why) => {
+  if (conversations.delete(conversationId)) console.log(`${conversationId} left: ${why}`);
+};
+
+/** What was said before `seq` is not the bot's to answer. */
+const claim = async ({ conversationId, seq }) => {
+  try {
+    await request('assignment:claim', { conversationId }, NOT_TO_BE_HAD);
+  } catch (error) {
+    console.log(`${conversationId} not taken: ${error.code}`);
+    return;
+  }
+  console.log(`${conversationId} taken`);
+  conversations.set(conversationId, { lastSeq: seq, live: false, answers: Promise.resolve() });
+  join(conversationId);
+};
+
+socket.on('session:ready', ({ name }) => {
+  console.log(`ready as ${name}`);
+  socket.emit('agent:status', { status: 'online' });
+  for (const conversationId of conversations.keys()) join(conversationId);
 });
-socket.on('conversation:opened', ({ conversationId }) => claim(conversationId));
-socket.on('conversation:reopened', ({ conversationId }) => claim(conversationId));
-socket.on('message:created', take);
-socket.on('connect_error', (error) => {
-  console.error(error.data ? `refused: ${error.data.code}: ${error.message}` : `not connected: ${error.message}`);
-  if (error.data && !error.data.retryable) process.exit(1);
+socket.on('conversation:opened', claim);
+socket.on('conversation:reopened', claim);
+// An entry is sent under the name of its type. Before the join is answered it will be in the answer.
+socket.onAny((name, entry) => {
+  if (entry?.type === name && conversations.get(entry.conversationId)?.live) take(entry);
 });
-socket.on('disconnect', (reason) => console.log(`disconnected: ${reason}`));
+socket.on('disconnect', (reason) => {
+  console.log(`disconnected: ${reason}`);
+  for (const conversation of conversations.values()) conversation.live = false;
+});
+socket.on('connect_error', ({ data, message }) => {
+  // With `data` the server has refused the token, and the client stays away; otherwise it tries again by itself.
+  if (!data) return;
+  console.error(`refused: ${data.code}: ${message}`);
+  if (!data.retryable) process.exit(1);
+  setTimeout(() => socket.connect(), data.retryAfterMs ?? RETRY_MS);
+});

@@ -1,77 +1,101 @@
 #!/usr/bin/python3
-"""The synchronous client, over long-polling: asks one question and waits for the first answer.
+"""The synchronous client, over long-polling: asks a question, prints what is answered, and ends when somebody has
+answered.
 
-    DESKWIRE_TOKEN=$(npx deskwire token --role customer --sub dave --name Dave) \
-        /usr/bin/python3 examples/python/ask.py http://localhost:3000 "Do you ship to Norway?"
+    export DESKWIRE_TOKEN=$(npx deskwire token --role customer --sub dave --name Dave)
+    /usr/bin/python3 examples/python/ask.py http://localhost:3000 "Do you ship to Norway?"
 
+The server may be killed at any time: the question is asked once, and no answer is missed.
 Needs python-socketio and requests (Debian: python3-socketio python3-requests).
 """
 
 import os
 import sys
 import threading
+import time
 import uuid
 
 import socketio
 
-url, text = sys.argv[1], sys.argv[2]
-client = socketio.Client(reconnection_delay=0.2, reconnection_delay_max=2)
-answered = threading.Event()
-ready = threading.Event()
-stream = {"conversationId": None, "lastSeq": 0}
+ACK_TIMEOUT_SECONDS = 5
+RETRY_SECONDS = 0.5
+
+if len(sys.argv) != 3 or "DESKWIRE_TOKEN" not in os.environ:
+    sys.exit('usage: DESKWIRE_TOKEN=… ask.py http://localhost:3000 "A question?"')
+url, question = sys.argv[1:]
+
+# Connecting again is done here: over polling this client takes it as final when the server closes a connection.
+client = socketio.Client(reconnection=False)
+# Each packet is handled in a thread of its own, so events may overtake each other. They only ring this bell; what there
+# is to read, and in which order, says the log.
+bell = threading.Event()
+for name in ("disconnect", "message:created", "conversation:assigned", "conversation:closed"):
+    client.on(name, lambda *_: bell.set())
+client.on("typing:started", lambda event: print(f"{event['user']['name']} is typing", flush=True))
+
+# Whether the server has let us in (its session:ready), or not (an error object).
+welcome, verdict = threading.Event(), {}
 
 
 @client.on("session:ready")
 def on_ready(session):
     print(f"ready as {session['name']}", flush=True)
-    ready.set()
-    if stream["conversationId"]:
-        client.start_background_task(catch_up)
+    welcome.set()
 
 
-@client.on("disconnect")
-def on_disconnect(*_reason):
-    ready.clear()
+@client.on("connect_error")
+def on_connect_error(error):
+    verdict.update((isinstance(error, dict) and error.get("data")) or {})
+    welcome.set()
 
 
-@client.on("message:created")
-def on_entry(entry):
-    if entry["seq"] <= stream["lastSeq"]:
-        return
-    stream["lastSeq"] = entry["seq"]
-    if entry.get("author") and entry["author"]["role"] != "customer":
-        print(f"{entry['author']['name']}: {entry['text']}", flush=True)
-        answered.set()
+def connect():
+    while not client.connected:
+        welcome.clear()
+        try:
+            client.connect(url, auth={"token": os.environ["DESKWIRE_TOKEN"]}, transports=["polling"], wait=False)
+            if welcome.wait(ACK_TIMEOUT_SECONDS) and client.connected:
+                return
+            client.disconnect()
+        except socketio.exceptions.ConnectionError as error:
+            print(f"not connected: {error}", file=sys.stderr, flush=True)
+        if verdict and not verdict["retryable"]:
+            sys.exit(f"refused: {verdict['code']}: {verdict['message']}")
+        time.sleep(RETRY_SECONDS)
 
 
 def request(name, payload):
-    """Sends a request until it is answered: repeating is safe, since the server keeps one message of a client id."""
+    """Sends a request until it is answered; repeating is safe, since of a client id the server keeps one message."""
     while True:
-        ready.wait()
+        connect()
         try:
-            reply = client.call(name, payload, timeout=10)
+            reply = client.call(name, payload, timeout=ACK_TIMEOUT_SECONDS)
         except socketio.exceptions.SocketIOError:
-            client.sleep(0.2)
             continue
         if reply["ok"]:
             return reply["data"]
-        if not reply["error"]["retryable"]:
-            raise RuntimeError(f"{reply['error']['code']}: {reply['error']['message']}")
-        client.sleep(reply["error"].get("retryAfterMs", 500) / 1000)
+        error = reply["error"]
+        if not error["retryable"]:
+            sys.exit(f"{error['code']}: {error['message']}")
+        time.sleep(error.get("retryAfterMs", RETRY_SECONDS * 1000) / 1000)
 
 
-def catch_up():
-    page = {"hasMore": True}
-    while page["hasMore"]:
-        page = request("conversation:join", {"conversationId": stream["conversationId"], "afterSeq": stream["lastSeq"]})
-        for entry in page["entries"]:
-            if entry["type"] == "message:created":
-                on_entry(entry)
+asked = request("message:send", {"clientMessageId": str(uuid.uuid4()), "text": question})["entry"]
+print(f"stored as {asked['seq']}", flush=True)
 
-
-client.connect(url, auth={"token": os.environ["DESKWIRE_TOKEN"]}, transports=["polling"])
-sent = request("message:send", {"clientMessageId": str(uuid.uuid4()), "text": text})
-stream["conversationId"] = sent["entry"]["conversationId"]
-print(f"stored as {sent['entry']['seq']}", flush=True)
-answered.wait()
+last_seq, answered = asked["seq"], False
+while not answered:
+    bell.clear()
+    page = request("conversation:join", {"conversationId": asked["conversationId"], "afterSeq": last_seq})
+    for entry in page["entries"]:
+        last_seq = entry["seq"]
+        if entry["type"] == "message:created":
+            print(f"{entry['seq']} {entry['author']['name']}: {entry['text']}", flush=True)
+            answered = answered or entry["author"]["role"] != "customer"
+        elif entry["type"] == "conversation:assigned":
+            print(f"{entry['seq']} {entry['assignee']['name']} answers", flush=True)
+        elif entry["type"] == "conversation:closed":
+            sys.exit("closed without an answer")
+    if not answered and not page["hasMore"]:
+        bell.wait()
 client.disconnect()

@@ -1,4 +1,4 @@
-import type { Conversation, EntryType } from '../contract/schemas.ts';
+import type { Conversation, EntryOf, EntryType } from '../contract/schemas.ts';
 import type { StoredEntry } from '../ports/store.ts';
 import { notFound } from './access.ts';
 import type { WriteResult } from './conversation-writer.ts';
@@ -19,12 +19,12 @@ export const writtenEntry = async <T extends EntryType>(
   result: WriteResult,
   type: T,
   unchangedSeq: number,
-) => {
+): Promise<EntryOf<T>> => {
   const entry =
     result.kind === 'committed'
       ? (result.entries[0] as StoredEntry<T>)
       : await entryAt(desk, result.state.id, unchangedSeq, type);
-  return entryView(caller.actor.audience, entry) as Extract<ReturnType<typeof entryView>, { type: T }>;
+  return entryView(caller.actor.audience, entry) as unknown as EntryOf<T>;
 };
 
 /** A reply of `{ conversation, entry }`. */
@@ -34,7 +34,7 @@ export const changed = async <T extends EntryType>(
   result: WriteResult,
   type: T,
   unchangedSeq: number,
-): Promise<{ conversation: Conversation; entry: Extract<ReturnType<typeof entryView>, { type: T }> }> => ({
+): Promise<{ conversation: Conversation; entry: EntryOf<T> }> => ({
   entry: await writtenEntry(desk, caller, result, type, unchangedSeq),
   conversation: conversationView(caller.actor.audience, result.state),
 });

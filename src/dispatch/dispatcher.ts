@@ -5,6 +5,7 @@ import type { Desk, Verb, Verbs } from '../core/desk.ts';
 import type { Actor, VerifiedToken } from '../ports/actor.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { Deadlines } from './deadlines.ts';
 import { parsePayload } from './parse.ts';
 import type { RequestQueue } from './request-queue.ts';
 
@@ -47,6 +48,7 @@ const UNKNOWN = 'unknown';
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #specs: ReadonlyMap<string, RequestSpec>;
+  readonly #deadlines: Deadlines;
   #underWay = 0;
   #draining = false;
   #onIdle: (() => void) | undefined;
@@ -54,6 +56,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#specs = requestsByName(options.contract);
+    this.#deadlines = new Deadlines(options.desk.clock, options.desk.limits.requestTimeoutMs);
   }
 
   /**
@@ -140,7 +143,7 @@ export class Dispatcher {
       if (this.#underWay === 0) this.#onIdle?.();
     };
     // A handler that hangs must not hold the connection for ever; what it still does has an outcome nobody knows.
-    const cancel = desk.clock.after(desk.limits.requestTimeoutMs, () => {
+    const cancel = this.#deadlines.add(() => {
       log.warn({ event: name, connectionId: connection.id }, 'request timed out');
       answer({ ok: false, error: new DeskwireError('timeout').toObject() });
     });

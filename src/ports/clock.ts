@@ -23,4 +23,14 @@ export const systemClock: Clock = {
   },
 };
 
-export const isoTime = (ms: number): string => new Date(ms).toISOString();
+let lastMs = -1;
+let lastIso = '';
+
+/** ISO 8601, UTC, milliseconds. What is committed together mostly has the same time, so the last one is remembered. */
+export const isoTime = (ms: number): string => {
+  if (ms !== lastMs) {
+    lastIso = new Date(ms).toISOString();
+    lastMs = ms;
+  }
+  return lastIso;
+};

@@ -19,6 +19,8 @@ export interface DrainOptions {
 /** Clients are told to come back within this, each at a time of its own, so that they do not all come at once. */
 const RECONNECT_MIN_MS = 500;
 const RECONNECT_SPREAD_MS = 2_000;
+/** How long requests that were sent before their client was told may take to arrive: they are answered too. */
+const LINGER_MS = 500;
 /** How long replies may take to leave the process once everything is answered. */
 const FLUSH_MS = 2_000;
 /** How long peers may take to say goodbye to a WebSocket. */
@@ -73,7 +75,9 @@ export const createDrain = ({ io, app, dispatcher, log, limits, begin }: DrainOp
       const reconnectAfterMs = RECONNECT_MIN_MS + Math.floor(Math.random() * RECONNECT_SPREAD_MS);
       socket.emit('server:draining', { reconnectAfterMs });
     }
-    await within(limits.requestTimeoutMs, dispatcher.drain());
+    const answered = dispatcher.drain();
+    await until(LINGER_MS, () => sockets.size === 0);
+    await within(limits.requestTimeoutMs, answered);
     await until(FLUSH_MS, () => !hasWaiting(io));
     // A client that is cut while it changes transports may notice only at its next heartbeat.
     await until(CLOSE_MS, () => [...sockets.values()].every(({ conn }) => !(conn as unknown as { upgrading: boolean }).upgrading));

@@ -11,7 +11,7 @@ export interface OpenDatabase {
 }
 
 /** See SqliteStoreOptions. */
-export const DEFAULT_CHECKPOINT_PAGES = 500;
+export const DEFAULT_CHECKPOINT_PAGES = 1_000;
 
 /** The WAL is cut to this after a burst; it stays below it otherwise. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;

@@ -5,8 +5,8 @@ import type { Column, Query } from './messages.ts';
 /** A connection. `libsql` has better-sqlite3's interface on SQLite 3.45. */
 export type Connection = Database.Database;
 
-/** How long a statement waits for another connection's lock before it fails with SQLITE_BUSY. */
-const BUSY_TIMEOUT_MS = 5_000;
+/** How long a write waits for another program that holds the database, which none should. */
+const BUSY_TIMEOUT_MS = 1_000;
 
 export const connect = (path: string, busyTimeoutMs = BUSY_TIMEOUT_MS): Connection =>
   new Database(path, { timeout: busyTimeoutMs });
@@ -27,16 +27,10 @@ export const rowsOf = (db: Connection, sql: string): ((...parameters: readonly C
   return (...parameters) => statement.all(parameters) as Column[][];
 };
 
-/** A statement that gives none; its answer is the rowid of what it inserted and the number of rows it changed. */
-export const effectOf = (
-  db: Connection,
-  sql: string,
-): ((...parameters: readonly Column[]) => { rowid: number; changes: number }) => {
+/** A statement that gives none; its answer has the rowid of what it inserted and the number of rows it changed. */
+export const effectOf = (db: Connection, sql: string): ((...parameters: readonly Column[]) => Database.RunResult) => {
   const statement = db.prepare<[readonly Column[]]>(sql);
-  return (...parameters) => {
-    const { lastInsertRowid, changes } = statement.run(parameters);
-    return { rowid: Number(lastInsertRowid), changes };
-  };
+  return (...parameters) => statement.run(parameters);
 };
 
 const MAX_KEPT_STATEMENTS = 200;

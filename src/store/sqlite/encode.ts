@@ -1,4 +1,5 @@
 import { DeskwireError } from '../../contract/errors.ts';
+import { jsonText } from '../../ports/json-text.ts';
 import type { AgentRecord, Append, CursorMove, Facts, Open, StoredEntry } from '../../ports/store.ts';
 import { columnText } from '../column-text.ts';
 import {
@@ -32,7 +33,7 @@ const entryColumns = (entries: readonly StoredEntry[], lastSeq: number): Column[
       entry.at,
       entry.author === null ? null : columnText(entry.author.id),
       entry.type === 'message:created' ? columnText(entry.clientMessageId) : null,
-      JSON.stringify(entry),
+      jsonText(entry),
     );
   }
   return columns;
@@ -55,7 +56,7 @@ const extrasOf = ({ facts, amended, capacityGuard }: Append): AppendExtras | nul
   if (facts === undefined && amended === undefined && capacityGuard === undefined) return null;
   return {
     row: facts === undefined ? null : conversationRow(facts),
-    amended: (amended ?? []).map((entry) => ({ seq: entry.seq, body: JSON.stringify(entry) })),
+    amended: (amended ?? []).map((entry) => ({ seq: entry.seq, body: jsonText(entry) })),
     guard:
       capacityGuard === undefined
         ? null

@@ -67,7 +67,7 @@ export interface SqliteStoreOptions {
   /**
    * Pages of 4 KiB in the write-ahead log at which a commit also moves them into the database. Fewer: shorter pauses,
    * more pages written twice.
-   * @default 500
+   * @default 1_000
    */
   readonly checkpointPages?: number;
 }

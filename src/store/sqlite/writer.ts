@@ -28,6 +28,8 @@ import { type Statements, prepareStatements } from './statements.ts';
 
 const failure = (code: ErrorCode, error: unknown): Failure => ({ kind: 'failed', code, cause: sqliteCode(error) });
 
+const column = (entries: EntryColumns, at: number): Column => entries[at] ?? null;
+
 /** Says of a write that it is not what the tables can hold; the others of its batch have nothing to do with that. */
 class RefusedWriteError extends Error {}
 
@@ -140,7 +142,7 @@ export class BatchWriter {
       const [current] = this.#rows(currentConversation(sqliteQueries, row.tenant, row.customerId));
       if (current !== undefined) return { kind: 'exists', state: current as StateRow };
     }
-    const { rowid } = this.#sql.insertConversation(
+    const { lastInsertRowid } = this.#sql.insertConversation(
       row.id,
       row.tenant,
       row.customerId,
@@ -151,8 +153,9 @@ export class BatchWriter {
       row.createdAt,
       row.facts,
     );
-    for (const tag of row.tags) this.#sql.insertTag(row.tenant, tag, rowid);
-    const head: Head = { n: rowid, tenant: row.tenant, lastSeq: 0, keys: new Map() };
+    const n = Number(lastInsertRowid);
+    for (const tag of row.tags) this.#sql.insertTag(row.tenant, tag, n);
+    const head: Head = { n, tenant: row.tenant, lastSeq: 0, keys: new Map() };
     this.#heads.add(row.id, head);
     this.#insertEntries(head, entries);
     return COMMITTED;
@@ -167,8 +170,18 @@ export class BatchWriter {
 
   #insertEntries(head: Head, entries: EntryColumns): void {
     for (let at = 0; at < entries.length; at += COLUMNS_PER_ENTRY) {
-      const [seq, staff, time, authorId, clientId, body] = entries.slice(at, at + COLUMNS_PER_ENTRY);
-      this.#sql.insertEntry(head.n, seq ?? 0, staff ?? 0, time ?? '', authorId ?? null, clientId ?? null, body ?? '');
+      const seq = column(entries, at);
+      const authorId = column(entries, at + 3);
+      const clientId = column(entries, at + 4);
+      this.#sql.insertEntry(
+        head.n,
+        seq,
+        column(entries, at + 1),
+        column(entries, at + 2),
+        authorId,
+        clientId,
+        column(entries, at + 5),
+      );
       head.lastSeq = seq as number;
       if (head.keys !== null && typeof authorId === 'string' && typeof clientId === 'string') {
         const key = clientKey(authorId, clientId);

@@ -34,14 +34,15 @@ const CONNECTIONS_RETRY_MS = 5_000;
 const REFUSAL_TIMEOUT_MS = 2_000;
 
 /**
- * Whether Engine.IO would start a session: it takes its prefix, a transport and no session id, and of a parameter
- * that is given twice the last. Read here in the same way, because a difference would be a way around the check.
+ * What Engine.IO would make of a request: it takes its prefix, a transport and no session id for a handshake, and of a
+ * parameter that is given twice the last. Read here in the same way, because a difference would be a way around the check.
  */
-const isHandshake = (request: IncomingMessage): boolean => {
+const kindOf = (request: IncomingMessage): 'handshake' | 'session' | 'other' => {
   const target = request.url ?? '';
-  if (!target.startsWith(PATH) || request.method === 'OPTIONS') return false;
+  if (!target.startsWith(PATH) || request.method === 'OPTIONS') return 'other';
   const query = new Map(new URL(target, 'http://localhost').searchParams);
-  return (query.get('transport') ?? '') !== '' && (query.get('sid') ?? '') === '';
+  if ((query.get('transport') ?? '') === '') return 'other';
+  return (query.get('sid') ?? '') === '' ? 'handshake' : 'session';
 };
 
 const respond = (response: ServerResponse, problem: Problem, extra: Readonly<Record<string, string>>): void => {
@@ -64,7 +65,7 @@ const refuseUpgrade = (socket: Duplex, problem: Problem, extra: Readonly<Record<
 /**
  * Refuses new sessions with an HTTP status, before Socket.IO sees them: 503 while draining, 429 for too many
  * connections or handshakes of one address, 403 for a page of another origin. Stock clients come back by themselves
- * after any of them, and wait as `Retry-After` says if they know it. Requests of open sessions pass.
+ * after any of them, and wait as `Retry-After` says if they know it. Of requests of open sessions only the origin is checked.
  */
 export const createAdmission = (options: AdmissionOptions): Admission => {
   const { limits, trustedProxyCount, clock, isDraining, connectionsFrom } = options;
@@ -72,12 +73,15 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
   const handshakes = createRate(limits.handshakesPerSecond, clock);
 
   const refusal = (request: IncomingMessage): DeskwireError | undefined => {
+    const kind = kindOf(request);
+    if (kind === 'other') return undefined;
     if (!isAllowedOrigin(request, allowedOrigins)) {
       return new DeskwireError(
         'forbidden',
         'Pages of this origin may not connect. Add it to DESKWIRE_ALLOWED_ORIGINS if they should.',
       );
     }
+    if (kind === 'session') return undefined;
     if (isDraining()) return new DeskwireError('draining', undefined, { retryAfterMs: DRAINING_RETRY_MS });
     const address = clientAddress(request, trustedProxyCount);
     const waitMs = handshakes.take(address);
@@ -117,12 +121,12 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
       server.removeAllListeners('upgrade');
 
       server.on('request', (request, response) => {
-        const error = isHandshake(request) ? refusal(request) : undefined;
+        const error = refusal(request);
         if (error !== undefined) respond(response, problemOf(error), corsHeaders(request));
         else for (const listener of requestListeners) listener.call(server, request, response);
       });
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        const error = isHandshake(request) ? refusal(request) : undefined;
+        const error = refusal(request);
         if (error !== undefined) refuseUpgrade(socket, problemOf(error), corsHeaders(request));
         else for (const listener of upgradeListeners) listener.call(server, request, socket, head);
       });

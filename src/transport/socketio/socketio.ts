@@ -1,5 +1,4 @@
 import type { Server as HttpServer } from 'node:http';
-import { Encoder } from 'socket.io-parser';
 import { Server, type Socket } from 'socket.io';
 import { DeskwireError } from '../../contract/errors.ts';
 import { connect, disconnect, resumeStatus } from '../../core/connect.ts';
@@ -10,8 +9,10 @@ import type { Reply } from '../../contract/contract.ts';
 import type { VerifiedToken } from '../../ports/actor.ts';
 import type { Log } from '../../ports/log.ts';
 import { boundedDecoder } from './bounded-decoder.ts';
+import { EntryEncoder } from './entry-encoder.ts';
 import type { DeskwireServer } from './rooms.ts';
 import { Session } from './session.ts';
+import { writeTogether } from './write-together.ts';
 
 /** The path clients connect to. */
 export const SOCKET_IO_PATH = '/socket.io';
@@ -29,8 +30,8 @@ export interface SocketServerOptions {
   readonly allowedOrigins: readonly string[];
 }
 
-export const createSocketServer = (options: SocketServerOptions): DeskwireServer =>
-  new Server(options.httpServer, {
+export const createSocketServer = (options: SocketServerOptions): DeskwireServer => {
+  const io: DeskwireServer = new Server(options.httpServer, {
     path: SOCKET_IO_PATH,
     serveClient: true,
     maxHttpBufferSize: options.frameBytes,
@@ -38,8 +39,11 @@ export const createSocketServer = (options: SocketServerOptions): DeskwireServer
     perMessageDeflate: false,
     httpCompression: false,
     cors: { origin: [...options.allowedOrigins], credentials: true },
-    parser: { Encoder, Decoder: boundedDecoder(options.payloadBytes) },
+    parser: { Encoder: EntryEncoder, Decoder: boundedDecoder(options.payloadBytes) },
   });
+  writeTogether(io);
+  return io;
+};
 
 export interface ServeSocketsOptions {
   readonly io: DeskwireServer;

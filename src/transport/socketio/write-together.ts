@@ -1,0 +1,41 @@
+import type { DeskwireServer } from './rooms.ts';
+
+/** What is used of Engine.IO's socket, which has no types for it: what `flush` writes, and the TCP connection below. */
+interface EngineSocket {
+  flush: () => void;
+  readonly transport?: {
+    readonly socket?: { readonly _socket?: { cork(): void; uncork(): void } | null };
+  };
+}
+
+/**
+ * Lets each connection's packets leave together, once at the end of the tick: the reply to a message and the entry that its
+ * sender gets too are then one system call, not two, and a busy tick is one for each connection. Packets and their order stay as
+ * they are; only Engine.IO's own "write at once" is put off, by less than a turn of the event loop.
+ */
+export const writeTogether = (io: DeskwireServer): void => {
+  const waiting = new Set<EngineSocket>();
+  let flushNow: ((this: EngineSocket) => void) | undefined;
+
+  const flushAll = (): void => {
+    const connections = [...waiting];
+    waiting.clear();
+    for (const connection of connections) {
+      const tcp = connection.transport?.socket?._socket;
+      tcp?.cork();
+      flushNow?.call(connection);
+      tcp?.uncork();
+    }
+  };
+
+  /** One function for all connections: a closure for each would be memory for each. */
+  function flushLater(this: EngineSocket): void {
+    if (waiting.size === 0) setImmediate(flushAll);
+    waiting.add(this);
+  }
+
+  io.engine.on('connection', (connection: EngineSocket) => {
+    flushNow ??= connection.flush;
+    connection.flush = flushLater;
+  });
+};

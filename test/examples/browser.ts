@@ -1,0 +1,69 @@
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+
+const EXECUTABLE = '/usr/bin/chromium';
+const ARGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export const startBrowser = (): Promise<Browser> => chromium.launch({ executablePath: EXECUTABLE, args: ARGS });
+
+export interface Side {
+  /** The messages shown, `Bob: Hello` for others' and `Hello` for one's own, as they stand. */
+  messages(): Promise<string[]>;
+  /** Everything in the log, notes too. */
+  log(): Promise<string[]>;
+  write(text: string): Promise<void>;
+  /** Types without sending. */
+  begin(text: string): Promise<void>;
+  typing(): Promise<string>;
+  state(): Promise<string | null>;
+  pendingCount(): Promise<number>;
+  /** Labels of the conversations to take or to show. */
+  work(): Promise<string[]>;
+  press(label: string): Promise<void>;
+}
+
+/** One of the page's panes. */
+export const side = (page: Page, id: 'customer' | 'agent'): Side => {
+  const pane = page.locator(`#${id}`);
+  const text = async (selector: string): Promise<string[]> =>
+    pane
+      .locator(selector)
+      .evaluateAll((rows) => rows.map((row) => [...row.children].map((part) => part.textContent).join(': ')));
+  return {
+    messages: () => text('.log .mine, .log .theirs'),
+    log: () => pane.locator('.log li').allTextContents(),
+    write: async (words) => {
+      await pane.locator('input').fill(words);
+      await pane.locator('input').press('Enter');
+    },
+    begin: (words) => pane.locator('input').fill(words),
+    typing: async () => (await pane.locator('.typing').textContent()) ?? '',
+    state: () => pane.locator('.state').getAttribute('data-state'),
+    pendingCount: () => pane.locator('.pending').count(),
+    work: () => pane.locator('.work button').allTextContents(),
+    press: (label) => pane.locator('.work button', { hasText: label }).click(),
+  };
+};
+
+/** A tab with the page, as the address says; what the browser complains of is kept in `complaints`. */
+export const openPage = async (
+  context: BrowserContext,
+  address: string,
+): Promise<{ page: Page; complaints: string[] }> => {
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  await page.goto(address);
+  return { page, complaints };
+};

@@ -1,0 +1,12 @@
+import { fork } from 'node:child_process';
+import { startServer, customer, agent, tokenFor } from './support/server.ts';
+import { Clients, clientId } from './support/client.ts';
+const server = await startServer({ limits: { requestsPerSecond: 100000 } });
+const clients = new Clients();
+const ann = await clients.connect(server.url, customer('ann'));
+const first = await ann.request('message:send', { clientMessageId: clientId(), text: 'x' });
+const conversationId = first.entry.conversationId;
+let on = true;
+const flood = (async () => { while (on) { await ann.request('message:send', { clientMessageId: clientId(), text: 'x' }); await new Promise(r => setTimeout(r, 3)); } })();
+for (const transport of ['websocket', 'polling']) for (const style of ['await', 'callback']) await new Promise((r) => fork('/work/main/test/race-child.mjs', [server.url, tokenFor(agent('bob')), conversationId, transport, style]).on('exit', r));
+on = false; await flood; clients.closeAll(); await server.stop(); process.exit(0);
