@@ -76,8 +76,8 @@ export class Chat {
     if (!this.socket.connected || this.session === null) return;
     try {
       const current = this.session.role === 'customer' ? await this.#openConversation() : await this.#startWork();
-      if (current !== undefined && current !== this.conversationId) await this.show(current);
-      else if (this.conversationId !== null) await this.#join();
+      if (current !== undefined && current !== this.conversationId) this.#turnTo(current);
+      if (this.conversationId !== null) await this.#join();
     } catch (error) {
       if (error.code && !error.retryable) this.view.failed(error);
       else if (this.socket.connected) setTimeout(() => void this.refresh(), error.retryAfterMs ?? RETRY_MS);
@@ -115,16 +115,22 @@ export class Chat {
   async claim(conversationId) {
     try {
       await this.request('assignment:claim', { conversationId });
-      await this.show(conversationId);
+      this.#turnTo(conversationId);
     } catch (error) {
       this.view.failed(error);
     }
-    // Somebody else may have been faster; either way the list is another now.
-    this.#loadWork().catch(() => undefined);
+    // Also when somebody else was faster: the list is another now.
+    await this.refresh();
   }
 
-  /** Shows a conversation from its beginning. */
+  /** Shows another conversation. */
   async show(conversationId) {
+    this.#turnTo(conversationId);
+    await this.refresh();
+  }
+
+  /** Begins a conversation anew; what it says comes with the next join. */
+  #turnTo(conversationId) {
     this.conversationId = conversationId;
     this.lastSeq = 0;
     this.#live = false;
@@ -134,7 +140,6 @@ export class Chat {
     for (const message of this.#outbox) {
       if ((message.conversationId ?? conversationId) === conversationId) this.view.pending(message);
     }
-    await this.#join();
   }
 
   /** Reads what was missed, page by page; from the last page on, entries come as events. */
@@ -185,11 +190,13 @@ export class Chat {
       try {
         const { entry } = await this.request('message:send', message);
         this.#outbox.shift();
-        const opened = this.session.role === 'customer' && entry.conversationId !== this.conversationId;
-        if (opened) await this.show(entry.conversationId);
+        if (this.session.role === 'customer' && entry.conversationId !== this.conversationId) {
+          this.#turnTo(entry.conversationId);
+          await this.refresh();
+        }
       } catch (error) {
         if (error.code && !error.retryable) {
-          if (this.#outbox[0] === message) this.#outbox.shift();
+          this.#outbox.shift();
           this.view.failed(error, message);
         } else {
           await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? RETRY_MS));

@@ -1,4 +1,4 @@
-/* global document, location, fetch, addEventListener */
+/* global document, location, fetch, addEventListener, ResizeObserver */
 // The page: a pane for a customer, a pane for an agent, side by side. The tokens stand in the part of the address that
 // browsers keep to themselves: #customer=…&agent=…
 import { Chat } from './chat.js';
@@ -28,10 +28,11 @@ class Pane {
   constructor(title, token) {
     this.title = element('h1', { textContent: title });
     this.status = element('span', { className: 'state' });
-    this.queue = element('nav', { className: 'work', ariaLabel: 'Conversations' });
+    this.conversations = element('nav', { className: 'work', ariaLabel: 'Conversations' });
     this.log = element('ol', { className: 'log' });
     this.typists = element('p', { className: 'typing', ariaLive: 'polite' });
     this.input = element('input', {
+      disabled: true,
       placeholder: 'Write a message',
       autocomplete: 'off',
       ariaLabel: `Message of ${title}`,
@@ -42,7 +43,7 @@ class Pane {
       'section',
       { className: 'pane', id: title.toLowerCase() },
       header,
-      this.queue,
+      this.conversations,
       this.log,
       this.typists,
       form,
@@ -56,6 +57,8 @@ class Pane {
       this.input.value = '';
     });
     this.input.addEventListener('input', () => this.chat.typing(this.input.value));
+    // A telephone's keyboard takes half of the page.
+    new ResizeObserver(() => this.#toEnd()).observe(this.log);
     // Another tab, or another device, may have opened a conversation meanwhile.
     addEventListener('focus', () => void this.chat.refresh());
   }
@@ -81,7 +84,7 @@ class Pane {
     this.#rows.clear();
     this.log.replaceChildren();
     this.allowWriting();
-    for (const button of this.queue.children)
+    for (const button of this.conversations.children)
       button.classList.toggle('current', button.dataset.id === this.chat.conversationId);
   }
 
@@ -115,15 +118,15 @@ class Pane {
   }
 
   work({ waiting, mine }) {
-    const button = ({ id, customer }, label, onclick) => {
-      const made = element('button', { type: 'button', textContent: `${label}${customer.name}`, onclick });
+    const button = ({ id }, className, textContent, onclick) => {
+      const made = element('button', { type: 'button', className, textContent, onclick });
       made.dataset.id = id;
       made.classList.toggle('current', id === this.chat.conversationId);
       return made;
     };
-    this.queue.replaceChildren(
-      ...waiting.map((conversation) => button(conversation, 'Take ', () => this.chat.claim(conversation.id))),
-      ...mine.map((conversation) => button(conversation, '', () => this.chat.show(conversation.id))),
+    this.conversations.replaceChildren(
+      ...waiting.map((one) => button(one, 'waiting', `Take ${one.customer.name}`, () => this.chat.claim(one.id))),
+      ...mine.map((one) => button(one, 'mine', one.customer.name, () => this.chat.show(one.id))),
     );
   }
 
@@ -140,6 +143,10 @@ class Pane {
 
   #append(row) {
     this.log.append(row);
+    this.#toEnd();
+  }
+
+  #toEnd() {
     this.log.scrollTop = this.log.scrollHeight;
   }
 }

@@ -33,10 +33,9 @@ export interface Side {
 /** One of the page's panes. */
 export const side = (page: Page, id: 'customer' | 'agent'): Side => {
   const pane = page.locator(`#${id}`);
+  // A name stands in a line of its own above the words.
   const text = async (selector: string): Promise<string[]> =>
-    pane
-      .locator(selector)
-      .evaluateAll((rows) => rows.map((row) => [...row.children].map((part) => part.textContent).join(': ')));
+    (await pane.locator(selector).allInnerTexts()).map((shown) => shown.replace('\n', ': '));
   return {
     messages: () => text('.log .mine, .log .theirs'),
     log: () => pane.locator('.log li').allTextContents(),

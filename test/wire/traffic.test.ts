@@ -146,8 +146,9 @@ describe('the check itself', () => {
   it('[WIRE-1] sees an event that the document lacks, and an error code that a request may not have', () => {
     const recorded = good();
     recorded[1]?.push({ kind: 'event', name: 'message:vanished', args: [{}] });
-    const { reply } = replyTo(recorded, 'agent:status');
-    (reply as { args: unknown[] }).args = [{ ok: false, error: { code: 'edit_window_passed', message: '', retryable: false } }];
+    const { traffic, reply } = replyTo(recorded, 'agent:status');
+    const args = [{ ok: false, error: { code: 'edit_window_passed', message: '', retryable: false } }];
+    traffic[traffic.indexOf(reply)] = { ...reply, args };
     const { problems } = checked(recorded);
     expect(problems).toHaveLength(2);
     expect(problems).toContain('the event message:vanished is not in the document');
