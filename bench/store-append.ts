@@ -9,7 +9,9 @@ import type { Facts, StoredEntry } from '../src/ports/store.ts';
 import { noMetrics } from '../src/ports/metrics.ts';
 import { openSqliteStore } from '../src/store/sqlite/store.ts';
 
-const [seconds = 5, inFlight = 64, conversationCount = 200, checkpointPages = 500] = process.argv.slice(2).map(Number);
+const [seconds = 5, inFlight = 64, conversationCount = 200, checkpointPages = 1_000] = process.argv
+  .slice(2)
+  .map(Number);
 const ignore = (): void => undefined;
 const at = '2026-01-15T09:30:00.000Z';
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A bot: takes every new conversation, answers, and hands over to a person when it is asked to.
 //
-//   export DESKWIRE_TOKEN=$(npx deskwire token --role bot --sub echo-bot --name "Echo bot")
+//   export TOKEN=$(npx deskwire token --role bot --sub echo-bot --name "Echo bot")
 //   node examples/node/bot.mjs http://localhost:3000
 //
 // The server may be killed at any time: the bot connects again by itself, reads what it missed, and answers it once.
@@ -10,9 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { io } from 'socket.io-client';
 
 const url = process.argv[2] ?? 'http://localhost:3000';
-const token = process.env.DESKWIRE_TOKEN;
+const token = process.env.TOKEN;
 if (!token) {
-  console.error('Set DESKWIRE_TOKEN to a token of role "bot": npx deskwire token --role bot --sub echo-bot');
+  console.error('Set TOKEN to a token of role "bot": npx deskwire token --role bot --sub echo-bot');
   process.exit(2);
 }
 
@@ -127,7 +127,7 @@ const claim = async ({ conversationId, seq }) => {
 socket.on('session:ready', ({ name }) => {
   console.log(`ready as ${name}`);
   socket.emit('agent:status', { status: 'online' });
-  for (const conversationId of conversations.keys()) join(conversationId);
+  
 });
 socket.on('conversation:opened', claim);
 socket.on('conversation:reopened', claim);

@@ -2,7 +2,7 @@
 """The synchronous client, over long-polling: asks a question, prints what is answered, and ends when somebody has
 answered.
 
-    export DESKWIRE_TOKEN=$(npx deskwire token --role customer --sub dave --name Dave)
+    export TOKEN=$(npx deskwire token --role customer --sub dave --name Dave)
     /usr/bin/python3 examples/python/ask.py http://localhost:3000 "Do you ship to Norway?"
 
 The server may be killed at any time: the question is asked once, and no answer is missed.
@@ -20,8 +20,8 @@ import socketio
 ACK_TIMEOUT_SECONDS = 5
 RETRY_SECONDS = 0.5
 
-if len(sys.argv) != 3 or "DESKWIRE_TOKEN" not in os.environ:
-    sys.exit('usage: DESKWIRE_TOKEN=… ask.py http://localhost:3000 "A question?"')
+if len(sys.argv) != 3 or "TOKEN" not in os.environ:
+    sys.exit('usage: TOKEN=… ask.py http://localhost:3000 "A question?"')
 url, question = sys.argv[1:]
 
 # Connecting again is done here: over polling this client takes it as final when the server closes a connection.
@@ -53,7 +53,7 @@ def connect():
     while not client.connected:
         welcome.clear()
         try:
-            client.connect(url, auth={"token": os.environ["DESKWIRE_TOKEN"]}, transports=["polling"], wait=False)
+            client.connect(url, auth={"token": os.environ["TOKEN"]}, transports=["polling"], wait=False)
             if welcome.wait(ACK_TIMEOUT_SECONDS) and client.connected:
                 return
             client.disconnect()

@@ -2,7 +2,7 @@
 """A back office in a terminal, over WebSocket: takes a conversation that waits, prints what is said in it, and sends
 each line typed here. With a customer's token the first line opens a conversation instead.
 
-    export DESKWIRE_TOKEN=$(npx deskwire token --role agent --sub carol --name Carol)
+    export TOKEN=$(npx deskwire token --role agent --sub carol --name Carol)
     /usr/bin/python3 examples/python/back_office.py http://localhost:3000
 
 The server may be killed at any time: everything is printed once and in order, and every line is sent once.
@@ -156,6 +156,8 @@ class BackOffice:
             print(f"{entry['seq']} {entry['author']['name']}: {entry['text']}", flush=True)
         elif entry["type"] == "conversation:assigned":
             print(f"{entry['seq']} {entry['assignee']['name']} answers", flush=True)
+        elif entry["type"] == "conversation:released":
+            print(f"{entry['seq']} handed over: {entry.get('summary', 'without a word')}", flush=True)
         elif entry["type"] == "conversation:closed":
             print(f"{entry['seq']} closed", flush=True)
 
@@ -188,7 +190,7 @@ def read_lines():
 
 
 async def work(office, url):
-    await office.connect(url, os.environ["DESKWIRE_TOKEN"])
+    await office.connect(url, os.environ["TOKEN"])
     lines = read_lines()
     while (line := await lines.get()) is not None:
         if line:
@@ -196,8 +198,8 @@ async def work(office, url):
 
 
 async def main():
-    if len(sys.argv) != 2 or "DESKWIRE_TOKEN" not in os.environ:
-        sys.exit("usage: DESKWIRE_TOKEN=… back_office.py http://localhost:3000")
+    if len(sys.argv) != 2 or "TOKEN" not in os.environ:
+        sys.exit("usage: TOKEN=… back_office.py http://localhost:3000")
     office = BackOffice()
     tasks = [asyncio.create_task(work(office, sys.argv[1])), asyncio.create_task(office.refused.wait())]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -3,14 +3,25 @@ import type { Clock } from '../ports/clock.ts';
 /** How late a deadline may be noticed. */
 const CHECK_MS = 100;
 
+interface Deadline {
+  readonly at: number;
+  readonly expire: () => void;
+  before: Deadline | undefined;
+  after: Deadline | undefined;
+}
+
 /**
- * Runs what is not over in time. All have the same time, so the oldest is first due and one timer does for all: a timer for each request
+ * Runs what is not over in time. All have the same time, so the oldest is due first and one timer does for all: a timer for each request
  * would cost more than looking at its payload.
+ *
+ * A linked list, and not a Map: a Map that is added to and deleted from is copied again and again, and each copy that has grown old
+ * keeps what it held, and the next copy, until a full garbage collection.
  */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  readonly #due = new Map<object, { at: number; expire: () => void }>();
+  #oldest: Deadline | undefined;
+  #newest: Deadline | undefined;
   #checking = false;
 
   constructor(clock: Clock, timeoutMs: number) {
@@ -20,12 +31,24 @@ export class Deadlines {
 
   /** The returned function takes it back. */
   add(expire: () => void): () => void {
-    const key = {};
-    this.#due.set(key, { at: this.#clock.now() + this.#timeoutMs, expire });
+    const deadline: Deadline = { at: this.#clock.now() + this.#timeoutMs, expire, before: this.#newest, after: undefined };
+    if (this.#newest === undefined) this.#oldest = deadline;
+    else this.#newest.after = deadline;
+    this.#newest = deadline;
     if (!this.#checking) this.#checkLater();
     return () => {
-      this.#due.delete(key);
+      this.#remove(deadline);
     };
+  }
+
+  #remove(deadline: Deadline): void {
+    const { before, after } = deadline;
+    if (before !== undefined) before.after = after;
+    else if (this.#oldest === deadline) this.#oldest = after;
+    if (after !== undefined) after.before = before;
+    else if (this.#newest === deadline) this.#newest = before;
+    deadline.before = undefined;
+    deadline.after = undefined;
   }
 
   #checkLater(): void {
@@ -38,11 +61,10 @@ export class Deadlines {
 
   #check(): void {
     const now = this.#clock.now();
-    for (const [key, { at, expire }] of this.#due) {
-      if (at > now) break;
-      this.#due.delete(key);
-      expire();
+    for (let due = this.#oldest; due !== undefined && due.at <= now; due = this.#oldest) {
+      this.#remove(due);
+      due.expire();
     }
-    if (this.#due.size > 0) this.#checkLater();
+    if (this.#oldest !== undefined) this.#checkLater();
   }
 }

@@ -16,8 +16,7 @@ const FOLLOW_ENTRIES = 200;
 export class FeedHub implements Feeds {
   readonly #options: FeedHubOptions;
   readonly #feeds = new Map<string, { feed: Feed; ready: Promise<void> }>();
-  readonly #offered = new Set<Feed>();
-  #flushing = false;
+  #offered: Feed[] = [];
 
   constructor(options: FeedHubOptions) {
     this.#options = options;
@@ -175,13 +174,12 @@ export class FeedHub implements Feeds {
   /** Delivery waits for the end of the tick: the replies to what was committed go out first, and a batch goes out together. */
   #offer(feed: Feed, entries: readonly StoredEntry[]): void {
     feed.offer(entries);
-    this.#offered.add(feed);
-    if (this.#flushing) return;
-    this.#flushing = true;
+    this.#offered.push(feed);
+    if (this.#offered.length > 1) return;
     setImmediate(() => {
-      this.#flushing = false;
-      const feeds = [...this.#offered];
-      this.#offered.clear();
+      const feeds = this.#offered;
+      this.#offered = [];
+      // One that was offered twice has nothing left the second time.
       for (const offered of feeds) offered.drain();
     });
   }

@@ -30,7 +30,7 @@ const refused = async (token: unknown, options: Partial<TokensOptions> = {}): Pr
 };
 
 describe('a token that verifies', () => {
-  test('names an actor, with defaults for what it leaves out', async () => {
+  test('[AUTH-1] names an actor, with defaults for what it leaves out', async () => {
     expect(await tokens().verify(sign(claims))).toEqual({
       actor: {
         tenant: 'default',
@@ -87,7 +87,7 @@ describe('a token that verifies', () => {
     expect(verified.actor.user.id).toBe('ann');
   });
 
-  test('may start a little in the future, within the skew', async () => {
+  test('[AUTH-1] may start a little in the future, within the skew', async () => {
     await tokens().verify(sign({ ...claims, nbf: NOW_S + 4 }));
     expect((await refused(sign({ ...claims, nbf: NOW_S + 60 }))).message).toMatch(/not valid yet/);
   });
@@ -105,7 +105,7 @@ describe('a token that does not verify', () => {
     },
   );
 
-  test('has expired, also within the skew: the session would end at once', async () => {
+  test('[AUTH-1] has expired, also within the skew: the session would end at once', async () => {
     expect((await refused(sign({ ...claims, exp: NOW_S - 3600 }))).code).toBe('token_expired');
     expect((await refused(sign({ ...claims, exp: NOW_S - 2 }))).code).toBe('token_expired');
     expect((await refused(sign({ ...claims, exp: NOW_S }))).code).toBe('token_expired');
@@ -129,7 +129,7 @@ describe('a token that does not verify', () => {
     expect((await refused(token)).code).toBe('token_invalid');
   });
 
-  test('is an HS256 token signed with the text of our public key', async () => {
+  test('[AUTH-1] is an HS256 token signed with the text of our public key', async () => {
     const { publicKey: rsa } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const pem = rsa.export({ type: 'spki', format: 'pem' }).toString();
     const head = `${base64({ alg: 'HS256', typ: 'JWT' })}.${base64(claims)}`;
@@ -166,7 +166,7 @@ describe('a token that does not verify', () => {
     expect(error.message).toContain(claim);
   });
 
-  test('has the wrong issuer or audience, or none', async () => {
+  test('[AUTH-1] has the wrong issuer or audience, or none', async () => {
     const about = { issuer: 'https://id.example', audience: 'deskwire' };
     const right = { ...claims, iss: about.issuer, aud: ['other', about.audience] };
     await tokens(about).verify(sign(right));

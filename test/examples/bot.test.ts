@@ -102,6 +102,6 @@ describe('the Node bot', () => {
     expect(stranger.errors).toMatch(/^refused: token_invalid: \S/);
     const nobody = new Example(process.execPath, [BOT, desk.url], '');
     expect(await nobody.exitCode()).toBe(2);
-    expect(nobody.errors).toMatch(/DESKWIRE_TOKEN/);
+    expect(nobody.errors).toMatch(/TOKEN/);
   });
 });

@@ -45,7 +45,7 @@ export class Example {
   #err = '';
 
   constructor(command: string, args: string[], token: string) {
-    const env = { PATH: process.env['PATH'] ?? '', PYTHONUNBUFFERED: '1', DESKWIRE_TOKEN: token };
+    const env = { PATH: process.env['PATH'] ?? '', PYTHONUNBUFFERED: '1', TOKEN: token };
     this.#child = spawn(command, args, { cwd: resolve(EXAMPLES, '..'), env });
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.#out += chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#err += chunk.toString()));

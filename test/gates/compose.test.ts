@@ -70,11 +70,15 @@ describe('docker-compose.yml', () => {
     expect(all(image, 'EXPOSE')).toEqual([port]);
     const [kind, ...probe] = service?.healthcheck.test ?? [];
     expect(kind).toBe('CMD');
-    expect(probe.join(' ').replace(`127.0.0.1:${port}/`, "127.0.0.1:' + process.env.PORT + '/")).toBe(command(image, 'HEALTHCHECK').join(' '));
+    expect(probe.join(' ').replace(`127.0.0.1:${port}/`, "127.0.0.1:' + process.env.PORT + '/")).toBe(
+      command(image, 'HEALTHCHECK').join(' '),
+    );
   });
 
   it('waits for a drain before it kills', () => {
-    expect(Number.parseInt(service?.stop_grace_period ?? '', 10) * 1000).toBeGreaterThan(DEFAULT_LIMITS.requestTimeoutMs + 5_000);
+    expect(Number.parseInt(service?.stop_grace_period ?? '', 10) * 1000).toBeGreaterThan(
+      DEFAULT_LIMITS.requestTimeoutMs + 5_000,
+    );
   });
 });
 
@@ -87,7 +91,9 @@ describe('Dockerfile', () => {
     expect(command(image, 'VOLUME')).toEqual([environment(image)['DATA_DIR']]);
     expect(all(image, 'HEALTHCHECK')[0]).toContain('/readyz');
     const major = Number(/^node:(\d+)/.exec(build.image)?.[1]);
-    expect((JSON.parse(read('package.json')) as { engines: { node: string } }).engines.node).toMatch(new RegExp(`^>=${String(major)}\\.`));
+    expect((JSON.parse(read('package.json')) as { engines: { node: string } }).engines.node).toMatch(
+      new RegExp(`^>=${String(major)}\\.`),
+    );
   });
 
   it('sets what are settings', () => {
@@ -135,7 +141,8 @@ describe('what the Dockerfile makes', () => {
     const copyInto = (stage: Stage, target: string): void => {
       mkdirSync(target, { recursive: true });
       for (const { from, to } of copies(stage)) {
-        for (const path of from) cpSync(join(ROOT, path), join(target, to, to.endsWith('/') ? basename(path) : ''), { recursive: true });
+        for (const path of from)
+          cpSync(join(ROOT, path), join(target, to, to.endsWith('/') ? basename(path) : ''), { recursive: true });
       }
     };
     copyInto(build, built);
@@ -154,17 +161,27 @@ describe('what the Dockerfile makes', () => {
 
     // As in the image, but for the folder and the port, which are not ours alone here.
     const PORT = await freePort();
-    const env = { PATH: process.env['PATH'] ?? '', ...environment(image), PORT, DATA_DIR: join(folder, 'data'), DESKWIRE_JWT_SECRET: SECRET };
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      ...environment(image),
+      PORT,
+      DATA_DIR: join(folder, 'data'),
+      DESKWIRE_JWT_SECRET: SECRET,
+    };
     const [program = '', ...args] = command(image, 'CMD');
     const child = spawn(program, args, { cwd: app, env, stdio: ['ignore', 'pipe', 'pipe'] });
     onTestFinished(() => void child.kill('SIGKILL'));
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    await until('the ready line', () => {
-      if (child.exitCode !== null) throw new Error(output);
-      return output.includes('"msg":"listening"');
-    }, 30_000);
+    await until(
+      'the ready line',
+      () => {
+        if (child.exitCode !== null) throw new Error(output);
+        return output.includes('"msg":"listening"');
+      },
+      30_000,
+    );
 
     const [probe = '', ...probeArgs] = command(image, 'HEALTHCHECK');
     const healthy = (): number | null => spawnSync(probe, probeArgs, { cwd: app, env, stdio: 'ignore' }).status;

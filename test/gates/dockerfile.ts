@@ -39,7 +39,9 @@ export const command = (stage: Stage, name: string): string[] => {
 
 /** NAME=value of ENV. */
 export const environment = (stage: Stage): Record<string, string> =>
-  Object.fromEntries(all(stage, 'ENV').map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]));
+  Object.fromEntries(
+    all(stage, 'ENV').map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]),
+  );
 
 /** What COPY takes from the build context, and where to. */
 export const copies = (stage: Stage): { from: string[]; to: string }[] =>

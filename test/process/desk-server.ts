@@ -86,5 +86,11 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
     await io.close();
     await remove();
   });
-  return { url: `http://127.0.0.1:${String((httpServer.address() as AddressInfo).port)}`, store, io, dispatcher, logged };
+  return {
+    url: `http://127.0.0.1:${String((httpServer.address() as AddressInfo).port)}`,
+    store,
+    io,
+    dispatcher,
+    logged,
+  };
 };

@@ -56,12 +56,21 @@ const keepSending = async (client: TestClient, name: string): Promise<Sent[]> =>
     for (let index = 0; index < 5; index += 1) {
       const item: Sent = { clientMessageId: `${name}-${String(sent.length)}`, replies: [] };
       sent.push(item);
-      client.socket.emit('message:send', { clientMessageId: item.clientMessageId, text: 'x' }, (reply) => item.replies.push(reply));
+      client.socket.emit('message:send', { clientMessageId: item.clientMessageId, text: 'x' }, (reply) =>
+        item.replies.push(reply),
+      );
     }
     const answered = () => sent.filter(({ replies }) => replies.length > 0).length;
     const before = answered();
     // Never more than a handful ahead of the replies, so that the traffic is steady and not one heap.
-    await until('replies', () => answered() > before || answered() === sent.length || !client.socket.connected || client.all('server:draining').length > 0);
+    await until(
+      'replies',
+      () =>
+        answered() > before ||
+        answered() === sent.length ||
+        !client.socket.connected ||
+        client.all('server:draining').length > 0,
+    );
   }
   return sent;
 };
@@ -73,7 +82,9 @@ describe('SIGTERM', () => {
     const url = await server.url();
     const people = await Promise.all(
       Array.from({ length: 8 }, (_, index) =>
-        clients.connect(url, customer(`customer-${String(index)}`), { transports: [index % 4 === 3 ? 'polling' : 'websocket'] }),
+        clients.connect(url, customer(`customer-${String(index)}`), {
+          transports: [index % 4 === 3 ? 'polling' : 'websocket'],
+        }),
       ),
     );
     const traffic = people.map((client, index) => keepSending(client, `c${String(index)}`));
@@ -92,7 +103,8 @@ describe('SIGTERM', () => {
     for (const { clientMessageId, replies } of sent.flat()) {
       expect(replies.length, clientMessageId).toBe(1);
       const [reply] = replies;
-      if (reply?.ok === false) expect(reply.error, clientMessageId).toMatchObject({ code: 'draining', retryable: true });
+      if (reply?.ok === false)
+        expect(reply.error, clientMessageId).toMatchObject({ code: 'draining', retryable: true });
     }
 
     const restarted = start({ DATA_DIR });
@@ -101,12 +113,18 @@ describe('SIGTERM', () => {
       const client = await clients.connect(next, customer(`customer-${String(index)}`));
       const { conversations } = await client.request('conversation:list', {});
       const log: Entry[] = [];
-      for (let hasMore = true; hasMore; ) {
-        const page = await client.request('conversation:history', { conversationId: conversations[0]?.id ?? '', afterSeq: log.length, limit: 200 });
+      for (let hasMore = true; hasMore;) {
+        const page = await client.request('conversation:history', {
+          conversationId: conversations[0]?.id ?? '',
+          afterSeq: log.length,
+          limit: 200,
+        });
         log.push(...page.entries);
         ({ hasMore } = page);
       }
-      const kept = new Map(log.flatMap((entry) => (entry.type === 'message:created' ? [[entry.clientMessageId, entry.id]] : [])));
+      const kept = new Map(
+        log.flatMap((entry) => (entry.type === 'message:created' ? [[entry.clientMessageId, entry.id]] : [])),
+      );
       for (const { clientMessageId, replies } of requests) {
         const [reply] = replies;
         // Refused means that it is not there; acknowledged, that it is, as it was acknowledged.
@@ -123,7 +141,7 @@ describe('SIGTERM', () => {
       onTestFinished(line.close);
       const client = await clients.connect(line.url, customer('ann'), { transports: [transport] });
       await client.request('message:send', { clientMessageId: 'first', text: 'x' });
-      const replies: Reply<unknown>[] = [];
+      const replies: Reply[] = [];
       let sent = 0;
       const exit = terminated(server);
       while (client.all('server:draining').length === 0) {
@@ -177,10 +195,17 @@ describe('SIGTERM', () => {
     const bob = await clients.connect(url, agent('bob'));
     const returning = await Promise.all(
       [['websocket'], ['polling'], ['polling', 'websocket']].map((transports, index) =>
-        clients.connect(url, customer(`customer-${String(index)}`), { transports, reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 500 }),
+        clients.connect(url, customer(`customer-${String(index)}`), {
+          transports,
+          reconnection: true,
+          reconnectionDelay: 100,
+          reconnectionDelayMax: 500,
+        }),
       ),
     );
-    const sent = await Promise.all(returning.map((client) => client.request('message:send', { clientMessageId: 'before', text: 'x' })));
+    const sent = await Promise.all(
+      returning.map((client) => client.request('message:send', { clientMessageId: 'before', text: 'x' })),
+    );
     expect(await terminated(server)).toMatchObject({ code: 0 });
     await until('bob to be cut', () => bob.socket.disconnected);
 
@@ -192,7 +217,9 @@ describe('SIGTERM', () => {
         const { conversationId, seq } = sent[index]?.entry ?? { conversationId: '', seq: 0 };
         const page = await client.request('conversation:join', { conversationId, afterSeq: seq - 1 });
         expect(page.entries.map((entry) => entry.id)).toEqual([sent[index]?.entry.id]);
-        expect(await client.request('message:send', { clientMessageId: 'before', text: 'x' })).toMatchObject({ duplicate: true });
+        expect(await client.request('message:send', { clientMessageId: 'before', text: 'x' })).toMatchObject({
+          duplicate: true,
+        });
       }),
     );
   });
@@ -201,10 +228,18 @@ describe('SIGTERM', () => {
     const server = start();
     const url = await server.url();
     const { hostname, port } = new URL(url);
-    await Promise.all(Array.from({ length: 5 }, (_, index) => clients.connect(url, customer(`idle-${String(index)}`), { transports: ['polling'] })));
+    await Promise.all(
+      Array.from({ length: 5 }, (_, index) =>
+        clients.connect(url, customer(`idle-${String(index)}`), { transports: ['polling'] }),
+      ),
+    );
     const idle = start();
     const idleUrl = await idle.url();
-    await Promise.all(['websocket', 'polling'].map((transport) => clients.connect(idleUrl, customer('idle'), { transports: [transport] })));
+    await Promise.all(
+      ['websocket', 'polling'].map((transport) =>
+        clients.connect(idleUrl, customer('idle'), { transports: [transport] }),
+      ),
+    );
     const { code, tookMs } = await terminated(idle);
     expect(code).toBe(0);
     expect(tookMs, 'with nothing under way and nobody slow').toBeLessThan(PROMPT_EXIT_MS);

@@ -113,8 +113,9 @@ describe('a request', () => {
           await Promise.resolve();
           throw new TypeError('hunter2 is not a function');
         },
-        // Not an Error at all.
-        'conversation:history': () => Promise.reject({ code: 'not_found', message: 'hunter2' } as unknown as Error),
+        // Looks like one of ours, and is none.
+        'conversation:history': () =>
+          Promise.reject(Object.assign(new Error('hunter2'), { code: 'not_found', name: 'DeskwireError' })),
       },
     });
     const ann = await clients.connect(server.url, customer('ann'));

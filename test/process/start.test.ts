@@ -29,7 +29,8 @@ const start = (env: Record<string, string>): ServerProcess => {
 };
 
 /** The code a process ends with by itself. */
-const exitCode = ({ child }: ServerProcess): Promise<number> => until('the process to end', () => child.exitCode, 20_000);
+const exitCode = ({ child }: ServerProcess): Promise<number> =>
+  until('the process to end', () => child.exitCode, 20_000);
 
 const DEVELOPMENT = { NODE_ENV: 'development', DESKWIRE_JWT_SECRET: '' };
 const JWT = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g;
@@ -89,7 +90,10 @@ describe('a start', () => {
     for (const LOG_LEVEL of ['info', 'silent']) {
       const server = start({ DATA_DIR: dataFolder(), LOG_LEVEL });
       const url = await server.url();
-      const lines = server.stdout.trim().split('\n').map((line) => JSON.parse(line) as { msg: string; url?: string });
+      const lines = server.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { msg: string; url?: string });
       expect(lines.filter(({ msg }) => msg === 'listening')).toEqual([expect.objectContaining({ url }) as unknown]);
       expect((await fetch(`${url}/readyz`)).status).toBe(200);
     }
@@ -120,14 +124,19 @@ describe('a start', () => {
     const PORT = String((other.address() as AddressInfo).port);
     const server = start({ DATA_DIR: dataFolder(), PORT });
     expect(await exitCode(server)).toBe(1);
-    expect(server.stderr).toMatch(new RegExp(`^Can't listen on 127\\.0\\.0\\.1:${PORT}: another program does\\.[^\\n]*PORT[^\\n]*\\n$`));
+    expect(server.stderr).toMatch(
+      new RegExp(`^Can't listen on 127\\.0\\.0\\.1:${PORT}: another program does\\.[^\\n]*PORT[^\\n]*\\n$`),
+    );
   });
 });
 
 describe('a disk that takes no more', () => {
   /** Bounds the size of files the process may write, as a full disk would; undefined: no bound. */
   const boundFiles = ({ child }: ServerProcess, bytes: number | undefined): void => {
-    execFileSync('prlimit', [`--pid=${String(child.pid)}`, `--fsize=${bytes === undefined ? 'unlimited' : String(bytes)}:unlimited`]);
+    execFileSync('prlimit', [
+      `--pid=${String(child.pid)}`,
+      `--fsize=${bytes === undefined ? 'unlimited' : String(bytes)}:unlimited`,
+    ]);
   };
 
   it('[START-2] makes /readyz red and requests unavailable; when it takes writes again, all goes on and nothing was half done', async () => {
@@ -139,14 +148,21 @@ describe('a disk that takes no more', () => {
 
     boundFiles(server, 0);
     const refused = await Promise.all(
-      Array.from({ length: 5 }, (_, index) => ann.refused('message:send', { conversationId, clientMessageId: `during-${String(index)}`, text: 'x' })),
+      Array.from({ length: 5 }, (_, index) =>
+        ann.refused('message:send', { conversationId, clientMessageId: `during-${String(index)}`, text: 'x' }),
+      ),
     );
     for (const error of refused) expect(error).toMatchObject({ code: 'unavailable', retryable: true });
     const red = await fetch(`${url}/readyz`);
     expect(red.status).toBe(503);
-    expect(await red.json()).toMatchObject({ code: 'unavailable', reasons: [expect.stringContaining('the store') as string] });
+    expect(await red.json()).toMatchObject({
+      code: 'unavailable',
+      reasons: [expect.stringContaining('the store') as string],
+    });
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
-    expect((await ann.request('conversation:history', { conversationId })).entries.map(({ seq }) => seq)).toEqual([1, 2]);
+    expect((await ann.request('conversation:history', { conversationId })).entries.map(({ seq }) => seq)).toEqual([
+      1, 2,
+    ]);
     expect(ann.entries(conversationId).filter(({ seq }) => seq > 2)).toEqual([]);
 
     boundFiles(server, undefined);

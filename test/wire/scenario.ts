@@ -73,7 +73,12 @@ const talking = async ({ ann, bob, boss }: Cast, conversationId: string): Promis
     replyToSeq: 2,
     metadata: { template: 7 },
   });
-  await bob.request('message:send', { conversationId, clientMessageId: 'note', text: 'Known to be late', visibility: 'staff' });
+  await bob.request('message:send', {
+    conversationId,
+    clientMessageId: 'note',
+    text: 'Known to be late',
+    visibility: 'staff',
+  });
   await ann.request('message:delivered', { conversationId, seq: answer.entry.seq });
   await ann.refused('message:delivered', { conversationId, seq: -1 });
   await ann.request('message:read', { conversationId, seq: answer.entry.seq });
@@ -84,7 +89,13 @@ const talking = async ({ ann, bob, boss }: Cast, conversationId: string): Promis
   await ann.refused('message:edit', { conversationId, messageId, text: 'Not mine' });
   await boss.request('message:delete', { conversationId, messageId });
   await ann.refused('message:delete', { conversationId, messageId });
-  await boss.request('conversation:update', { conversationId, subject: 'Parcel', tags: ['late'], priority: 'urgent', metadata: { a: [] } });
+  await boss.request('conversation:update', {
+    conversationId,
+    subject: 'Parcel',
+    tags: ['late'],
+    priority: 'urgent',
+    metadata: { a: [] },
+  });
   await boss.request('conversation:update', { conversationId, tags: ['late', 'parcel'] });
   await boss.refused('conversation:update', { conversationId });
 };

@@ -69,7 +69,10 @@ describe('the check itself', () => {
 
   /** Every item of this kind and name, to be changed in place. */
   const find = (recorded: Traffic[][], kind: 'event' | 'request', name: string) =>
-    recorded.flat().filter((item) => item.kind === kind && item.name === name) as Extract<Traffic, { kind: 'event' | 'request' }>[];
+    recorded.flat().filter((item) => item.kind === kind && item.name === name) as Extract<
+      Traffic,
+      { kind: 'event' | 'request' }
+    >[];
 
   const replyTo = (recorded: Traffic[][], name: string) => {
     for (const traffic of recorded) {
@@ -81,7 +84,11 @@ describe('the check itself', () => {
     throw new Error(`nobody asked ${name}`);
   };
 
-  const spoil = (value: unknown, path: readonly (string | number)[], change: (holder: Record<string, unknown>) => void): void => {
+  const spoil = (
+    value: unknown,
+    path: readonly (string | number)[],
+    change: (holder: Record<string, unknown>) => void,
+  ): void => {
     let holder = value as Record<string, unknown>;
     for (const part of path) holder = holder[part] as Record<string, unknown>;
     change(holder);
@@ -123,7 +130,8 @@ describe('the check itself', () => {
       if (value === null || typeof value !== 'object') return;
       const schema = value as Record<string, unknown>;
       // Beside `allOf` the other members close it.
-      if ('properties' in schema && schema['additionalProperties'] !== false && !path.includes('/allOf/')) open.push(path);
+      if ('properties' in schema && schema['additionalProperties'] !== false && !path.includes('/allOf/'))
+        open.push(path);
       for (const [key, member] of Object.entries(schema)) if (key !== 'examples') walk(member, `${path}/${key}`);
     };
     walk(components.messages, 'messages');
@@ -170,17 +178,24 @@ describe('the check itself', () => {
 
   it('[WIRE-1] sees that a payload was taken which the document refuses', () => {
     const recorded = good();
-    for (const request of find(recorded, 'request', 'conversation:leave')) spoil(request.args[0], [], (payload) => (payload['why'] = 'x'));
-    expect(checked(recorded).problems.join()).toContain('conversation:leave was done with a payload that the document refuses');
+    for (const request of find(recorded, 'request', 'conversation:leave'))
+      spoil(request.args[0], [], (payload) => (payload['why'] = 'x'));
+    expect(checked(recorded).problems.join()).toContain(
+      'conversation:leave was done with a payload that the document refuses',
+    );
   });
 
   it('[WIRE-1] sees what of the document never was on the wire', () => {
     const recorded = good();
     const names = ['receipt:updated', 'session:expiring', 'server:draining'];
-    const without = recorded.map((traffic) => traffic.filter((item) => item.kind !== 'event' || !names.includes(item.name)));
+    const without = recorded.map((traffic) =>
+      traffic.filter((item) => item.kind !== 'event' || !names.includes(item.name)),
+    );
     expect(checked(without).missing().sort()).toEqual([...names].sort());
     const refused = replyTo(recorded, 'conversation:rate');
-    expect(checked(recorded.map((traffic) => traffic.filter((item) => item !== refused.reply))).missing()).toEqual(['conversation:rate, done']);
+    expect(checked(recorded.map((traffic) => traffic.filter((item) => item !== refused.reply))).missing()).toEqual([
+      'conversation:rate, done',
+    ]);
     expect(checked(recorded.slice(1)).missing()).toEqual(['connect_error']);
     expect(checked([]).missing()).toHaveLength(document.requests.size * 2 + document.events.size + 1);
 
@@ -189,9 +204,16 @@ describe('the check itself', () => {
       operations: Record<string, unknown>;
       components: { messages: Record<string, unknown> };
     };
-    more.components.messages['fresh'] = { name: 'fresh:event', payload: { type: 'object', properties: {}, additionalProperties: false } };
+    more.components.messages['fresh'] = {
+      name: 'fresh:event',
+      payload: { type: 'object', properties: {}, additionalProperties: false },
+    };
     more.channels.namespace.messages['fresh'] = { $ref: '#/components/messages/fresh' };
-    more.operations['fresh'] = { action: 'send', channel: { $ref: '#/channels/namespace' }, messages: [{ $ref: '#/channels/namespace/messages/fresh' }] };
+    more.operations['fresh'] = {
+      action: 'send',
+      channel: { $ref: '#/channels/namespace' },
+      messages: [{ $ref: '#/channels/namespace/messages/fresh' }],
+    };
     expect(checked(recorded, readDocument(stringify(more))).missing()).toEqual(['fresh:event']);
   });
 });

@@ -102,7 +102,8 @@ export class TrafficCheck {
           break;
         case 'connect_error':
           this.#seen.add('connect_error');
-          if (!this.#document.connectError(item.data)) this.problems.push(`connect_error: ${why(this.#document.connectError)}`);
+          if (!this.#document.connectError(item.data))
+            this.problems.push(`connect_error: ${why(this.#document.connectError)}`);
           break;
         case 'disconnect':
           this.problems.push('the server sent a disconnect packet, after which stock clients stay away');
@@ -138,7 +139,7 @@ export class TrafficCheck {
     const known = this.#document.requests.get(name);
     if (known === undefined) {
       const { ok, error } = reply as { ok?: unknown; error?: { code?: unknown } };
-      const told = ok === false && error?.code === 'unknown_event' && this.#document.error(error) === true;
+      const told = ok === false && error?.code === 'unknown_event' && this.#document.error(error);
       if (!told) this.problems.push(`the request ${name} is not in the document, and was not refused as unknown`);
       return;
     }

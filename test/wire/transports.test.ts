@@ -24,7 +24,9 @@ const heard = ({ received }: TestClient, conversationIds: readonly string[]): un
     if (key === 'sessionId') return 'session';
     return typeof value === 'string' && ISO_TIME.test(value) ? 'time' : value;
   });
-  return JSON.parse(conversationIds.reduce((left, id, index) => left.replaceAll(id, `conversation-${String(index)}`), text));
+  return JSON.parse(
+    conversationIds.reduce((left, id, index) => left.replaceAll(id, `conversation-${String(index)}`), text),
+  );
 };
 
 /** The scenario over these transports, on a server of its own; what each of the cast has heard. */
@@ -64,22 +66,29 @@ describe('transports', () => {
     const phones: TestClient[] = [];
     // Each phone joins while it still polls, and upgrades under the messages that go on.
     for (let phone = 0; phone < 5; phone += 1) {
-      const client = clients.open(server.url, { token: tokenFor(customer('ann')) }, { transports: ['polling', 'websocket'] });
+      const client = clients.open(
+        server.url,
+        { token: tokenFor(customer('ann')) },
+        { transports: ['polling', 'websocket'] },
+      );
       phones.push(client);
-      const joined = client.connected().then(() => client.request('conversation:join', { conversationId, afterSeq: 0, limit: 1 }));
-      let upgraded = false;
-      void until('the upgrade', () => client.socket.io.engine.transport.name === 'websocket').then(() => (upgraded = true));
+      const joined = client
+        .connected()
+        .then(() => client.request('conversation:join', { conversationId, afterSeq: 0, limit: 1 }));
+      const isUpgraded = (): boolean => client.socket.io.engine.transport.name === 'websocket';
       const page = await joined;
       expect(page.hasMore).toBe(sent > 0);
       await client.request('conversation:join', { conversationId, afterSeq: sent });
       do {
         sent += 1;
         await ann.request('message:send', { conversationId, clientMessageId: `m${String(sent)}`, text: 'x' });
-      } while (!upgraded);
+      } while (!isUpgraded());
     }
     await Promise.all(
       phones.map(async (client) => {
-        const last = await until('the last message', () => client.entries(conversationId).find(({ seq }) => seq === sent + 1));
+        const last = await until('the last message', () =>
+          client.entries(conversationId).find(({ seq }) => seq === sent + 1),
+        );
         const seqs = client.entries(conversationId).map(({ seq }) => seq);
         expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, index) => last.seq - seqs.length + 1 + index));
       }),
@@ -152,7 +161,11 @@ describe('pages of other origins', () => {
       body: '40',
     });
     expect(written.status).toBe(403);
-    const still = await fetch(`${url}${query('polling')}&sid=${sid}`, { method: 'POST', headers: { origin: SHOP }, body: '40' });
+    const still = await fetch(`${url}${query('polling')}&sid=${sid}`, {
+      method: 'POST',
+      headers: { origin: SHOP },
+      body: '40',
+    });
     expect(still.status).toBe(200);
   });
 
@@ -164,7 +177,9 @@ describe('pages of other origins', () => {
         headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
       });
     expect((await preflight(SHOP)).headers.get('access-control-allow-origin')).toBe(SHOP);
-    expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).not.toBe('https://evil.example');
+    expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).not.toBe(
+      'https://evil.example',
+    );
   });
 
   it('[WIRE-2] work with the stock client, which sends the origin of its page', async () => {
@@ -172,9 +187,14 @@ describe('pages of other origins', () => {
     for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']]) {
       const client = await clients.connect(url, customer('ann'), { transports, extraHeaders: { origin: SHOP } });
       expect(client.received[0]?.event).toBe('session:ready');
-      if (transports.length > 1) await until('the upgrade', () => client.socket.io.engine.transport.name === 'websocket');
+      if (transports.length > 1)
+        await until('the upgrade', () => client.socket.io.engine.transport.name === 'websocket');
       await client.request('conversation:list', {});
-      const foreign = clients.open(url, { token: tokenFor(customer('ann')) }, { transports, extraHeaders: { origin: 'https://evil.example' } });
+      const foreign = clients.open(
+        url,
+        { token: tokenFor(customer('ann')) },
+        { transports, extraHeaders: { origin: 'https://evil.example' } },
+      );
       const errors: Error[] = [];
       foreign.socket.on('connect_error', (error) => errors.push(error));
       await until('connect_error', () => errors[0]);

@@ -26,7 +26,8 @@ const startThread = (workerData: WorkerOptions): Worker => {
 /** The worker, seen from the main thread: questions out, answers in the order in which they were asked. */
 export class WorkerLink {
   readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
+  /** The worker answers in the order in which it was asked. */
+  #waiting: Waiting[] = [];
   #nextId = 1;
   #ended: string | undefined;
   #closing = false;
@@ -36,15 +37,13 @@ export class WorkerLink {
     const end = (reason: string): void => {
       if (this.#ended !== undefined) return;
       this.#ended = reason;
-      const waiting = [...this.#waiting.values()];
-      this.#waiting.clear();
+      const waiting = this.#waiting;
+      this.#waiting = [];
       for (const one of waiting) one.lost(reason);
       if (!this.#closing) onLost(reason);
     };
     worker.on('message', (answer: Answer) => {
-      const waiting = this.#waiting.get(answer.id);
-      this.#waiting.delete(answer.id);
-      waiting?.answered(answer);
+      this.#waiting.shift()?.answered(answer);
     });
     worker.on('messageerror', (error) => end(`an answer of the store's worker could not be read: ${error.message}`));
     worker.on('error', (error: unknown) =>
@@ -94,7 +93,7 @@ export class WorkerLink {
       return;
     }
     const id = this.#nextId++;
-    this.#waiting.set(id, { answered, lost });
+    this.#waiting.push({ answered, lost });
     this.#worker.postMessage({ ...request, id });
   }
 

@@ -86,7 +86,8 @@ export const watchSlowReaders = ({ io, limits, log, metrics }: SlowReadersOption
         slowSince.set(socket.id, now);
         void socket.join(SLOW_ROOM);
       }
-      if (bytes > hardBytes || (since !== undefined && now - since >= limits.slowReaderMs)) close(socket.id, conn, bytes);
+      if (bytes > hardBytes || (since !== undefined && now - since >= limits.slowReaderMs))
+        close(socket.id, conn, bytes);
     }
     for (const id of slowSince.keys()) if (!io.of('/').sockets.has(id)) slowSince.delete(id);
   };

@@ -3,6 +3,8 @@ import type { DeskwireServer } from './rooms.ts';
 /** What is used of Engine.IO's socket, which has no types for it: what `flush` writes, and the TCP connection below. */
 interface EngineSocket {
   flush: () => void;
+  /** Ours: it is in line to be flushed. */
+  inLine?: boolean;
   readonly transport?: {
     readonly socket?: { readonly _socket?: { cork(): void; uncork(): void } | null };
   };
@@ -14,13 +16,14 @@ interface EngineSocket {
  * they are; only Engine.IO's own "write at once" is put off, by less than a turn of the event loop.
  */
 export const writeTogether = (io: DeskwireServer): void => {
-  const waiting = new Set<EngineSocket>();
+  let waiting: EngineSocket[] = [];
   let flushNow: ((this: EngineSocket) => void) | undefined;
 
   const flushAll = (): void => {
-    const connections = [...waiting];
-    waiting.clear();
+    const connections = waiting;
+    waiting = [];
     for (const connection of connections) {
+      connection.inLine = false;
       const tcp = connection.transport?.socket?._socket;
       tcp?.cork();
       flushNow?.call(connection);
@@ -30,12 +33,15 @@ export const writeTogether = (io: DeskwireServer): void => {
 
   /** One function for all connections: a closure for each would be memory for each. */
   function flushLater(this: EngineSocket): void {
-    if (waiting.size === 0) setImmediate(flushAll);
-    waiting.add(this);
+    if (this.inLine === true) return;
+    this.inLine = true;
+    if (waiting.length === 0) setImmediate(flushAll);
+    waiting.push(this);
   }
 
   io.engine.on('connection', (connection: EngineSocket) => {
     flushNow ??= connection.flush;
+    connection.inLine = false;
     connection.flush = flushLater;
   });
 };

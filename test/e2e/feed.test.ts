@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { endToEnd } from '../support/e2e.ts';
+import { Random, seedOf } from '../support/random.ts';
+import { agent, customer } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+const { connect, someone } = endToEnd();
+
+describe('a member', () => {
+  it('[FEED-1] sees each entry that he may see exactly once and in order, live, whoever writes', async () => {
+    const ann = await connect(customer(someone()));
+    const { conversation } = await ann.request('conversation:open', {});
+    const conversationId = conversation.id;
+    const agents = await Promise.all(Array.from({ length: 5 }, () => connect(agent(someone()))));
+    await Promise.all(agents.map((one) => one.request('conversation:join', { conversationId, afterSeq: 1 })));
+    await Promise.all(
+      [ann, ...agents].flatMap((client, writer) =>
+        Array.from({ length: 60 }, (_, index) =>
+          client.request('message:send', {
+            conversationId,
+            clientMessageId: `${String(writer)}-${String(index)}`,
+            text: 'x',
+            ...(writer > 0 && index % 3 === 0 ? { visibility: 'staff' } : {}),
+          }),
+        ),
+      ),
+    );
+    const all = Array.from({ length: 361 }, (_, index) => index + 1);
+    for (const one of agents) {
+      await until('the end of the stream', () => one.entries(conversationId).length === 360);
+      expect(one.entries(conversationId).map(({ seq }) => seq)).toEqual(all.slice(1));
+    }
+    const open = agents[0]?.entries(conversationId).filter(({ visibility }) => visibility === 'all') ?? [];
+    await until('the end of the stream of the customer', () => ann.entries(conversationId).length === open.length + 1);
+    expect(ann.entries(conversationId).slice(1)).toEqual(open);
+  });
+
+  it.each([11, 12, 13].map(seedOf))('[FEED-3] who joins while others write misses nothing and gets nothing twice (seed %i)', async (seed) => {
+    const random = new Random(seed);
+    const ann = await connect(customer(someone()));
+    const { conversation } = await ann.request('conversation:open', {});
+    const conversationId = conversation.id;
+    let writing = true;
+    const write = (async () => {
+      for (let index = 0; index < 300; index += 1) {
+        const sent = ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x' });
+        if (random.chance(0.5)) await sent;
+      }
+      await ann.request('conversation:close', { conversationId });
+      writing = false;
+    })();
+    const joiner = async (): Promise<void> => {
+      const bob = await connect(agent(someone()));
+      for (let wait = random.below(40); writing && wait > 0; wait -= 1) await new Promise((resolve) => setTimeout(resolve, 1));
+      const pages: number[] = [];
+      const whole = random.chance(0.5);
+      for (;;) {
+        const page = await bob.request('conversation:join', { conversationId, limit: 5 + random.below(20), ...(whole ? { afterSeq: pages.at(-1) ?? 0 } : {}) });
+        pages.push(...page.entries.map(({ seq }) => seq));
+        if (!whole || !page.hasMore) break;
+      }
+      await write;
+      await until('the end of the stream', () => Math.max(pages.at(-1) ?? 0, bob.entries(conversationId).at(-1)?.seq ?? 0) === 302);
+      const seen = [...pages, ...bob.entries(conversationId).map(({ seq }) => seq)];
+      const first = whole ? 1 : (seen[0] ?? 0);
+      expect(seen, `seed ${String(seed)}`).toEqual(Array.from({ length: 302 - first + 1 }, (_, index) => first + index));
+    };
+    await Promise.all([write, ...Array.from({ length: 10 }, joiner)]);
+  });
+});
