@@ -1,5 +1,5 @@
 // Copies into dist what the compiler leaves behind: SQL files, and the pages that the server serves from files.
-import { cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,3 +25,5 @@ await copy(join(viewer, 'browser/standalone/index.js'), join(dist, 'assets/docs/
 await copy(join(viewer, 'browser/standalone/index.js.LICENSE.txt'), join(dist, 'assets/docs/asyncapi.js.LICENSE.txt'));
 await copy(join(viewer, 'styles/default.min.css'), join(dist, 'assets/docs/asyncapi.css'));
 if (existsSync(demo)) await copy(demo, join(dist, 'assets/demo'));
+// The compiler writes it as a plain file; `npx deskwire` runs it.
+await chmod(join(dist, 'cli/main.js'), 0o755);

@@ -127,7 +127,7 @@ const claim = async ({ conversationId, seq }) => {
 socket.on('session:ready', ({ name }) => {
   console.log(`ready as ${name}`);
   socket.emit('agent:status', { status: 'online' });
-  
+  for (const conversationId of conversations.keys()) join(conversationId);
 });
 socket.on('conversation:opened', claim);
 socket.on('conversation:reopened', claim);

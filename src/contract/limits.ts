@@ -45,6 +45,12 @@ export const LIMITS = {
     max: 1_000,
     description: 'Largest page of entries; asked for with `limit`, 50 by default.',
   },
+  pageBytes: {
+    default: 524_288,
+    min: 1_024,
+    max: 16_777_216,
+    description: 'A page of entries ends here, but for its first entry; the rest follows with the next page.',
+  },
   pageConversations: {
     default: 100,
     min: 1,

@@ -4,7 +4,7 @@ import { allRoom, pagingRoom, queueRoom, userRoom } from '../ports/rooms.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
 import { mayRead } from './access.ts';
 import type { Desk } from './desk.ts';
-import { depart } from './participants.ts';
+import { announceMembership, depart } from './participants.ts';
 import { entryView } from './views.ts';
 
 /** What follows from a commit for those who have not joined, for typing, and for who may stay. */
@@ -22,7 +22,11 @@ export const announceCommit = (desk: Desk, state: ConversationState, entries: re
       case 'conversation:released': {
         const { assignee, previousAssignee } = entry;
         announce(desk, state, entry, [assignee, previousAssignee].filter((user) => user !== null));
-        if (previousAssignee !== null) desk.typing.stop(state.id, previousAssignee.id, 'reassigned');
+        if (previousAssignee !== null) {
+          desk.typing.stop(state.id, previousAssignee.id, 'reassigned');
+          announceMembership(desk, state, previousAssignee, false);
+        }
+        if (assignee !== null) announceMembership(desk, state, assignee, true);
         break;
       }
       case 'conversation:closed':

@@ -37,8 +37,10 @@ export const openOrFind = async (
   message: MessagePayload | undefined,
 ): Promise<Opened> => {
   if (message !== undefined) checkMessage(caller.actor, message);
+  // The connection is joined before the next request starts: two that join it at once would begin its stream twice.
+  const alone = { ...caller, sequenced: () => undefined };
   for (let look = 0; look < MAX_LOOKS; look += 1) {
-    const opened = await lookOnce(desk, caller, customer, opening, message);
+    const opened = await lookOnce(desk, alone, customer, opening, message);
     if (opened !== undefined) return opened;
   }
   throw new DeskwireError('unavailable', 'The conversation is opened and closed faster than this request could reach it; try again.');

@@ -149,7 +149,8 @@ export class Dispatcher {
     });
     const caller = { connectionId: connection.id, actor: connection.actor, sequenced, renew: connection.renew };
     // The payload is what this verb's schema made: name and verb and schema belong together.
-    (verbs[name] as Verb<RequestName>)(desk, caller, payload as never).then(
+    const handle = async (): Promise<unknown> => (verbs[name] as Verb<RequestName>)(desk, caller, payload as never);
+    handle().then(
       (data) => {
         answer({ ok: true, data });
       },

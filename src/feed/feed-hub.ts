@@ -1,7 +1,7 @@
 import { DeskwireError } from '../contract/errors.ts';
 import { entryView } from '../core/views.ts';
 import type { Bus } from '../ports/bus.ts';
-import type { Feeds, JoinPage, JoinRequest } from '../ports/feeds.ts';
+import type { Feeds, FollowRequest, JoinPage, JoinRequest } from '../ports/feeds.ts';
 import { allRoom, audienceRoom, pagingRoom } from '../ports/rooms.ts';
 import type { EntryPage, StoredEntry } from '../ports/store.ts';
 import { Feed, type FeedOptions } from './feed.ts';
@@ -11,6 +11,8 @@ export interface FeedHubOptions extends FeedOptions {
 }
 
 const FOLLOW_ENTRIES = 200;
+
+type Place = Pick<JoinRequest, 'connectionId' | 'conversationId' | 'audience'>;
 
 /** The feeds of this process: one for each conversation that has a connection here. */
 export class FeedHub implements Feeds {
@@ -33,9 +35,14 @@ export class FeedHub implements Feeds {
   }
 
   async join(request: JoinRequest): Promise<JoinPage> {
-    const { conversationId, audience, afterSeq, limit } = request;
+    const { connectionId, conversationId, audience, afterSeq, limit, maxBytes } = request;
+    if (afterSeq === undefined && this.isLive(connectionId, conversationId)) {
+      // It is read again, not begun again: its stream goes on as it was.
+      const { entries, hasMore } = await this.#page({ conversationId, audience, limit, maxBytes });
+      return { entries, hasMore };
+    }
     return this.#enter(request, async (feed) => {
-      let page = await this.#page({ conversationId, audience, limit, ...(afterSeq === undefined ? {} : { afterSeq }) });
+      let page = await this.#page({ conversationId, audience, limit, maxBytes, ...(afterSeq === undefined ? {} : { afterSeq }) });
       let entries = page.entries;
       let hasMore = page.hasMore;
       for (;;) {
@@ -43,7 +50,7 @@ export class FeedHub implements Feeds {
         await feed.catchUp(page.lastSeq);
         if (page.lastSeq === feed.head) break;
         // More came in during the read: that belongs to the page too.
-        page = await this.#page({ conversationId, audience, limit, afterSeq: page.lastSeq });
+        page = await this.#page({ conversationId, audience, limit, maxBytes, afterSeq: page.lastSeq });
         entries = [...entries, ...page.entries];
         if (afterSeq === undefined) {
           hasMore ||= entries.length > limit;
@@ -58,7 +65,7 @@ export class FeedHub implements Feeds {
     });
   }
 
-  async follow(request: Omit<JoinRequest, 'limit'> & { afterSeq: number }): Promise<void> {
+  async follow(request: FollowRequest): Promise<void> {
     const { conversationId, audience, connectionId } = request;
     await this.#enter(request, async (feed) => {
       let { afterSeq } = request;
@@ -104,7 +111,7 @@ export class FeedHub implements Feeds {
   }
 
   /** Runs one join: the connection is `paging` until it is live, and is out again when the join fails. */
-  async #enter<R>(request: Omit<JoinRequest, 'limit'>, read: (feed: Feed) => Promise<R>): Promise<R> {
+  async #enter<R>(request: Place, read: (feed: Feed) => Promise<R>): Promise<R> {
     const { connectionId, conversationId } = request;
     const { feed, ready } = this.#acquire(conversationId);
     this.#exitRooms(feed, connectionId);
@@ -121,7 +128,7 @@ export class FeedHub implements Feeds {
     }
   }
 
-  #goLive(feed: Feed, { connectionId, audience }: Omit<JoinRequest, 'limit'>): void {
+  #goLive(feed: Feed, { connectionId, audience }: Place): void {
     const { rooms } = this.#options;
     // Gone or left while the log was read: entering would keep a dead connection's place.
     if (!feed.members.has(connectionId)) return;
@@ -166,6 +173,7 @@ export class FeedHub implements Feeds {
     const held = this.#feeds.get(feed.conversationId);
     if (held?.feed !== feed) return;
     this.#feeds.delete(feed.conversationId);
+    feed.stop();
     void held.ready.catch(() => undefined).then(() => {
       feed.unsubscribe();
     });

@@ -30,6 +30,7 @@ export class Feed {
   /** Connections here: `paging` read the log page by page, `live` get entries as they come. */
   readonly members = new Map<string, 'paging' | 'live'>();
   unsubscribe: () => void = () => undefined;
+  #stopped = false;
 
   constructor(conversationId: string, options: FeedOptions) {
     this.conversationId = conversationId;
@@ -47,9 +48,15 @@ export class Feed {
     this.drain();
   }
 
+  /** Nobody is here any more. The rooms are the conversation's, not this feed's: what it still delivered would reach its successor's members. */
+  stop(): void {
+    this.#stopped = true;
+    this.#incoming = [];
+  }
+
   /** Takes entries without delivering them yet. */
   offer(entries: readonly StoredEntry[]): void {
-    this.#incoming.push(...entries);
+    if (!this.#stopped) this.#incoming.push(...entries);
   }
 
   /** Delivers what can be delivered without a read; where something is missing, a read begins. */
@@ -73,7 +80,7 @@ export class Feed {
   /** Resolves once everything up to `seq` is delivered. */
   async catchUp(seq: number): Promise<void> {
     this.drain();
-    while (this.#head < seq) await this.#readOn(seq);
+    while (this.#head < seq && !this.#stopped) await this.#readOn(seq);
   }
 
   /** Reads from the store until `seq` is delivered; one read at a time. */
@@ -94,7 +101,7 @@ export class Feed {
 
   async #read(seq: number): Promise<void> {
     const { store, metrics } = this.#options;
-    while (this.#head < seq) {
+    while (this.#head < seq && !this.#stopped) {
       metrics.feedRead();
       const page = await store.entries({
         conversationId: this.conversationId,
@@ -109,6 +116,8 @@ export class Feed {
   }
 
   #deliver(entry: StoredEntry): void {
+    // It may have stopped while it read.
+    if (this.#stopped) return;
     this.#head = entry.seq;
     const { rooms, metrics } = this.#options;
     const { conversationId } = this;

@@ -8,7 +8,11 @@ export interface JoinRequest {
   /** The last seq the connection has; undefined: start with the newest `limit` entries. */
   readonly afterSeq?: number;
   readonly limit: number;
+  /** The page ends before it has more bytes of JSON than this, but for its first entry. */
+  readonly maxBytes: number;
 }
+
+export type FollowRequest = Omit<JoinRequest, 'limit' | 'maxBytes' | 'afterSeq'> & { readonly afterSeq: number };
 
 export interface JoinPage {
   readonly entries: StoredEntry[];
@@ -23,7 +27,7 @@ export interface Feeds {
   /** Reads a page; when it meets the head the connection is live as of the same tick in which this resolves. */
   join(request: JoinRequest): Promise<JoinPage>;
   /** Like join, but what follows `afterSeq` arrives as events, however much it is. */
-  follow(request: Omit<JoinRequest, 'limit'> & { afterSeq: number }): Promise<void>;
+  follow(request: FollowRequest): Promise<void>;
   leave(connectionId: string, conversationId: string): void;
   isLive(connectionId: string, conversationId: string): boolean;
   /** Entries that this process has just committed, in the order of their commits. */

@@ -167,6 +167,8 @@ export interface EntryQuery {
   /** Entries before it, the newest of them. Neither: the newest. */
   beforeSeq?: number;
   limit: number;
+  /** The page ends before it has more bytes of JSON than this, but for its first entry. @default no bound */
+  maxBytes?: number;
 }
 export interface EntryPage {
   entries: StoredEntry[];

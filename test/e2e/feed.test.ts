@@ -67,4 +67,50 @@ describe('a member', () => {
     };
     await Promise.all([write, ...Array.from({ length: 10 }, joiner)]);
   });
+
+  it('[FEED-3] who joins again while live keeps a stream without a hole', async () => {
+    const ann = await connect(customer(someone()));
+    const bob = await connect(agent(someone()));
+    const { conversation } = await ann.request('conversation:open', {});
+    const conversationId = conversation.id;
+    await bob.request('conversation:join', { conversationId, afterSeq: 1 });
+    const sends = Array.from({ length: 200 }, (_, index) => ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x' }));
+    const joins = Array.from({ length: 30 }, () => bob.request('conversation:join', { conversationId, limit: 1 }));
+    await Promise.all([...sends, ...joins]);
+    await until('the end of the stream', () => bob.entries(conversationId).at(-1)?.seq === 201);
+    expect(bob.entries(conversationId).map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, index) => index + 2));
+  });
+
+  it('[FEED-1] [OPEN-1] many messages without an id, sent at once from two tabs, begin each stream once', async () => {
+    const sub = someone();
+    const tabs = await Promise.all([connect(customer(sub)), connect(customer(sub))]);
+    const sent = await Promise.all(tabs.flatMap((tab, at) => Array.from({ length: 12 }, (_, index) => tab.request('message:send', { clientMessageId: `${String(at)}-${String(index)}`, text: 'x' }))));
+    const conversationId = sent[0]?.entry.conversationId ?? '';
+    for (const tab of tabs) {
+      await until('the end of the stream', () => tab.entries(conversationId).at(-1)?.seq === 25);
+      const seqs = tab.entries(conversationId).map(({ seq }) => seq);
+      expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, index) => (seqs[0] ?? 0) + index));
+    }
+  });
+
+  it('[FEED-3] pages end by their bytes too, and lose nothing by it', async () => {
+    const ann = await connect(customer(someone()));
+    const { conversation } = await ann.request('conversation:open', {});
+    const conversationId = conversation.id;
+    for (let index = 0; index < 80; index += 1) await ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x'.repeat(16_000) });
+    const bob = await connect(agent(someone()));
+    const seqs: number[] = [];
+    for (let pages = 1; ; pages += 1) {
+      const page = await bob.request('conversation:join', { conversationId, afterSeq: seqs.at(-1) ?? 0, limit: 200 });
+      expect(JSON.stringify(page).length).toBeLessThan(600_000);
+      seqs.push(...page.entries.map(({ seq }) => seq));
+      if (page.hasMore) continue;
+      expect(pages).toBe(3);
+      break;
+    }
+    expect(seqs).toEqual(Array.from({ length: 81 }, (_, index) => index + 1));
+    const newest = await bob.request('conversation:history', { conversationId, limit: 200 });
+    expect(newest).toMatchObject({ hasMore: true });
+    expect(newest.entries.at(-1)?.seq).toBe(81);
+  });
 });

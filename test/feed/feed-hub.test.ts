@@ -120,7 +120,7 @@ describe('feeds', () => {
         for (let life = 0; writing || life === 0; life += 1) {
           const connectionId = `${name}-${String(life)}`;
           for (;;) {
-            const page = await node.hub.join({ connectionId, conversationId: id, audience, afterSeq: have.at(-1) ?? 0, limit: 1 + random.below(20) });
+            const page = await node.hub.join({ connectionId, conversationId: id, audience, afterSeq: have.at(-1) ?? 0, limit: 1 + random.below(20), maxBytes: 1_000 + random.below(9_000) });
             have.push(...page.entries.map(({ seq }) => seq));
             if (!page.hasMore) break;
           }

@@ -60,7 +60,7 @@ export const conversationRequests = (limits: Limits) => {
     'conversation:join': request({
       title: 'Follow a conversation',
       description:
-        'Without `afterSeq`: the newest `limit` entries, live from then on; `hasMore` says that older ones exist. With `afterSeq`: what follows it; while `hasMore` is true this connection is not yet live: call again from the last seq received. Joining again is harmless.',
+        'Without `afterSeq`: the newest `limit` entries, live from then on; `hasMore` says that older ones exist. With `afterSeq`: what follows it; while `hasMore` is true this connection is not yet live: call again from the last seq received. Joining again is harmless. Take the page in the acknowledgement itself, before the next event is handled: after an `await` an event that came in the same read has overtaken it.',
       roles: ROLES,
       payload: z.strictObject({ conversationId: conversationId(), afterSeq: seq().optional(), limit: page }),
       reply: z.strictObject({

@@ -19,6 +19,7 @@ export const joinConversation: Verb<'conversation:join'> = async (desk, caller, 
     connectionId,
     conversationId,
     audience,
+    maxBytes: desk.limits.pageBytes,
     limit: limit ?? Math.min(DEFAULT_PAGE, desk.limits.pageEntries),
     ...(afterSeq === undefined ? {} : { afterSeq }),
   });

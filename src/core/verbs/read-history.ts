@@ -8,6 +8,7 @@ export const readHistory: Verb<'conversation:history'> = async (desk, { actor },
   const page = await desk.store.entries({
     conversationId,
     audience: actor.audience,
+    maxBytes: desk.limits.pageBytes,
     limit: limit ?? Math.min(DEFAULT_PAGE, desk.limits.pageEntries),
     ...(beforeSeq === undefined ? {} : { beforeSeq }),
     ...(afterSeq === undefined ? {} : { afterSeq }),

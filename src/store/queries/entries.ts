@@ -43,15 +43,20 @@ export const entryList = (db: QueryBuilder, query: EntryQuery): CompiledQuery<Bo
 };
 
 export const entryPage = (rows: readonly BodyRow[], query: EntryQuery, lastSeq: number): EntryPage => {
-  const entries = rows.slice(0, query.limit).map(entryOf);
+  let bytes = 0;
+  const end = rows.findIndex(({ body }, index) => {
+    bytes += body.length;
+    return index === query.limit || (index > 0 && bytes > (query.maxBytes ?? Infinity));
+  });
+  const entries = (end === -1 ? rows : rows.slice(0, end)).map(entryOf);
   if (query.afterSeq === undefined) entries.reverse();
-  return { entries, hasMore: rows.length > query.limit, lastSeq };
+  return { entries, hasMore: end !== -1, lastSeq };
 };
 
 export const entryAt = (db: QueryBuilder, conversationId: string, seq: number): CompiledQuery<BodyRow> =>
   inConversation(db, conversationId).select('e.body').where('e.seq', '=', seq).compile();
 
-/** These read whole conversations: a store that is asked on every message needs a better way. */
+/** Reads a whole conversation: for the odd repeat that can't be sent any more, not for every message. */
 const messageByKey = (db: QueryBuilder, tenant: string, key: ClientKey) =>
   db
     .selectFrom('conversations as c')
@@ -65,17 +70,6 @@ const messageByKey = (db: QueryBuilder, tenant: string, key: ClientKey) =>
     .limit(1);
 
 /** In any conversation of the customer that has no name. */
-export const messageInUnnamed = (
-  db: QueryBuilder,
-  tenant: string,
-  customerId: string,
-  key: ClientKey,
-): CompiledQuery<BodyRow> =>
-  messageByKey(db, tenant, key)
-    .where('c.customer_id', '=', customerId)
-    .where('c.client_conversation_id', 'is', null)
-    .compile();
-
 export const messageInConversation = (
   db: QueryBuilder,
   tenant: string,

@@ -96,6 +96,8 @@ export interface Query {
 export type Request =
   | { id: number; kind: 'batch'; writes: readonly Write[] }
   | { id: number; kind: 'read'; queries: readonly Query[] }
+  /** For a message of this client id in any unnamed conversation of the customer. */
+  | { id: number; kind: 'find'; tenant: string; customerId: string; clientId: string }
   | { id: number; kind: 'probe' }
   | { id: number; kind: 'close' };
 

@@ -16,6 +16,10 @@ export const prepareStatements = (db: Connection) => ({
     db,
     'SELECT seq, author_id, client_id FROM entries WHERE conversation = ? AND author_id IS NOT NULL AND client_id IS NOT NULL ORDER BY seq',
   ),
+  unnamedOf: rowsOf(
+    db,
+    'SELECT id FROM conversations WHERE tenant = ? AND customer_id = ? AND client_conversation_id IS NULL ORDER BY n DESC',
+  ),
   bodyOf: rowsOf(db, 'SELECT body FROM entries WHERE conversation = ? AND seq = ?'),
   insertEntry: effectOf(
     db,

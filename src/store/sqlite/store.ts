@@ -34,13 +34,13 @@ import {
 } from '../queries/conversations.ts';
 import { cursorOf, cursorsOf } from '../queries/cursors.ts';
 import {
+  type BodyRow,
   entryAt,
   entryList,
   entryOf,
   entryPage,
   lastSeqOf,
   messageInConversation,
-  messageInUnnamed,
   messageOf,
   publicSeqAt,
 } from '../queries/entries.ts';
@@ -48,7 +48,7 @@ import { WriteBatcher } from './batcher.ts';
 import { encoded, sqliteQueries } from './compiler.ts';
 import { DEFAULT_CHECKPOINT_PAGES } from './database.ts';
 import { agentWrite, appendWrite, cursorWrite, openWrite } from './encode.ts';
-import { COMMITTED, CONFLICT, type Failure, type Outcome, type Query } from './messages.ts';
+import { type Answer, COMMITTED, CONFLICT, type Failure, type Outcome, type Query } from './messages.ts';
 import { WorkerLink } from './worker-link.ts';
 
 export interface SqliteStoreOptions {
@@ -96,6 +96,13 @@ const openOutcome = (outcome: Exclude<Outcome, Failure>): OpenOutcome => {
   if (outcome === CONFLICT) return unexpected(outcome);
   if (outcome.kind === 'duplicate') return { kind: 'duplicate', entry: messageOf(outcome) };
   return outcome.kind === 'exists' ? { kind: 'exists', state: stateOf(outcome.state) } : unexpected(outcome);
+};
+
+const rowsOf = (answer: Exclude<Answer, { kind: 'outcomes' }>): readonly (readonly unknown[])[] => {
+  if (answer.kind === 'rows') return answer.rows;
+  throw new DeskwireError('unavailable', 'The store could not be read; try again later.', {
+    cause: answer.kind === 'failed' ? answer.cause : undefined,
+  });
 };
 
 class SqliteStore implements Store {
@@ -169,12 +176,11 @@ class SqliteStore implements Store {
   }
 
   async messageByClientId(query: ClientIdQuery): Promise<StoredEntry<'message:created'> | null> {
-    const { tenant, conversationId, authorId } = query;
-    const [row] = await this.#rows(
+    const { tenant, conversationId } = query;
+    const [row] =
       conversationId === undefined
-        ? messageInUnnamed(sqliteQueries, tenant, authorId, query)
-        : messageInConversation(sqliteQueries, tenant, conversationId, query),
-    );
+        ? await this.#find(tenant, query)
+        : await this.#rows(messageInConversation(sqliteQueries, tenant, conversationId, query));
     return row === undefined ? null : messageOf(row);
   }
 
@@ -249,13 +255,17 @@ class SqliteStore implements Store {
     return rows as unknown as [A[], B[]];
   }
 
+  async #find(tenant: string, { authorId, clientMessageId }: ClientIdQuery): Promise<BodyRow[]> {
+    this.#checkOpen();
+    const customerId = columnText(authorId);
+    const clientId = columnText(clientMessageId);
+    const [rows] = rowsOf(await this.#link.ask({ kind: 'find', tenant: columnText(tenant), customerId, clientId }));
+    return rows as BodyRow[];
+  }
+
   async #run(queries: readonly Query[]): Promise<readonly (readonly unknown[])[]> {
     this.#checkOpen();
-    const answer = await this.#link.ask({ kind: 'read', queries });
-    if (answer.kind === 'rows') return answer.rows;
-    throw new DeskwireError('unavailable', 'The store could not be read; try again later.', {
-      cause: answer.kind === 'failed' ? answer.cause : undefined,
-    });
+    return rowsOf(await this.#link.ask({ kind: 'read', queries }));
   }
 }
 

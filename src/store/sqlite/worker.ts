@@ -16,6 +16,10 @@ const serve = (port: NonNullable<typeof parentPort>, database: OpenDatabase, opt
         return { id: request.id, kind: 'outcomes', outcomes: writer.run(request.writes) };
       case 'read':
         return { id: request.id, kind: 'rows', rows: request.queries.map((query) => queries.run(query)) };
+      case 'find': {
+        const body = writer.findUnnamed(request.tenant, request.customerId, request.customerId, request.clientId);
+        return { id: request.id, kind: 'rows', rows: [body === undefined ? [] : [{ body }]] };
+      }
       case 'probe':
         writer.probe();
         return { id: request.id, kind: 'done' };

@@ -1,9 +1,7 @@
 import type { CompiledQuery } from 'kysely';
 import type { ErrorCode } from '../../contract/errors.ts';
-import type { ClientKey } from '../../ports/store.ts';
 import { columnText } from '../column-text.ts';
 import { type StateRow, currentConversation, namedConversation } from '../queries/conversations.ts';
-import { type BodyRow, messageInUnnamed } from '../queries/entries.ts';
 import { sqliteQueries } from './compiler.ts';
 import { type Connection, type QueryRunner, sqliteCode } from './driver.ts';
 import { type Head, HeadCache, clientKey } from './heads.ts';
@@ -80,6 +78,19 @@ export class BatchWriter {
     }
   }
 
+  /**
+   * The message that a client id made in any unnamed conversation of a customer. Asked with every message that names no
+   * conversation, so it looks at the client ids in memory: each conversation is read from the log once.
+   */
+  findUnnamed(tenant: string, customerId: string, authorId: string, clientId: string): string | undefined {
+    for (const [id] of this.#sql.unnamedOf(tenant, customerId)) {
+      const head = this.#headOf(String(id));
+      const seq = head && this.#keysOf(head).get(clientKey(authorId, clientId));
+      if (head !== undefined && seq !== undefined) return this.#bodyOf(head.n, seq);
+    }
+    return undefined;
+  }
+
   #rollBack(): void {
     // Heads moved as the batch went along; the log has what is true.
     this.#heads.clear();
@@ -135,9 +146,8 @@ export class BatchWriter {
       if (named !== undefined) return { kind: 'exists', state: named as StateRow };
     } else {
       if (keyAuthorId !== null && keyClientId !== null) {
-        const key: ClientKey = { authorId: keyAuthorId, clientMessageId: keyClientId };
-        const [message] = this.#rows(messageInUnnamed(sqliteQueries, row.tenant, row.customerId, key));
-        if (message !== undefined) return { kind: 'duplicate', body: (message as BodyRow).body };
+        const body = this.findUnnamed(row.tenant, row.customerId, keyAuthorId, keyClientId);
+        if (body !== undefined) return { kind: 'duplicate', body };
       }
       const [current] = this.#rows(currentConversation(sqliteQueries, row.tenant, row.customerId));
       if (current !== undefined) return { kind: 'exists', state: current as StateRow };
@@ -211,7 +221,11 @@ export class BatchWriter {
   }
 
   #duplicate(n: number, seq: number): Outcome {
-    return { kind: 'duplicate', body: String(this.#sql.bodyOf(n, seq)[0]?.[0]) };
+    return { kind: 'duplicate', body: this.#bodyOf(n, seq) };
+  }
+
+  #bodyOf(n: number, seq: number): string {
+    return String(this.#sql.bodyOf(n, seq)[0]?.[0]);
   }
 
   /** The row's texts were encoded for columns before they came here. */

@@ -33,6 +33,8 @@ export interface HttpOptions {
 const MAX_BODY_BYTES = 16_384;
 /** For receiving a request, not for answering it: a poll may wait longer. */
 const REQUEST_TIMEOUT_MS = 30_000;
+/** A connection on which nothing moves: longer than a poll waits. It ends a response that nobody reads. */
+const CONNECTION_TIMEOUT_MS = 60_000;
 const PREFLIGHT_SECONDS = 600;
 
 const healthRoutes = (app: FastifyInstance, { readiness, metrics, log }: HttpOptions): void => {
@@ -77,6 +79,7 @@ export const createHttp = (options: HttpOptions): FastifyInstance => {
   const app = fastify({
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, _request, reply) => {
       void sendProblem(reply, toDeskwireError(error, log));
