@@ -14,25 +14,20 @@ export const text = (maxBytes: number, minLength = 0) =>
   z
     .string()
     .min(minLength)
-    .superRefine((value, context) => {
-      const bytes = utf8Bytes(value, maxBytes);
-      if (bytes > maxBytes) {
-        context.addIssue({
-          code: 'custom',
-          message: `expected at most ${String(maxBytes)} bytes, found ${String(bytes)}`,
-          params: { code: 'payload_too_large' },
-        });
-      }
+    .refine((value) => utf8Bytes(value, maxBytes) <= maxBytes, {
+      params: { code: 'payload_too_large' },
+      error: ({ input }) =>
+        `expected at most ${String(maxBytes)} bytes, found ${String(utf8Bytes(typeof input === 'string' ? input : ''))}`,
     })
     .meta({ maxLength: maxBytes });
 
-/** An id that a client makes or was given: opaque, 1 to 128 characters, no control characters. */
+/** An id that a client makes or was given: opaque, 1 to 128 characters, no control characters, well-formed Unicode. */
 export const id = () =>
   z
     .string()
     .min(1)
     .max(128)
-    .regex(/^[^\u0000-\u001f\u007f]*$/, 'expected no control characters');
+    .regex(/^[^\u0000-\u001f\u007f\ud800-\udfff]*$/u, 'expected no control characters and no lone surrogates');
 
 export const seq = () => z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 

@@ -1,7 +1,7 @@
 /** Who may do what in a conversation of their own tenant. Roles alone are checked by the dispatcher, from the contract. */
 import { DeskwireError } from '../contract/errors.ts';
-import type { Actor } from '../ports/actor.ts';
-import type { ConversationState } from '../ports/store.ts';
+import { personKey, type Actor } from '../ports/actor.ts';
+import type { ConversationState, StoredEntry } from '../ports/store.ts';
 
 /** Word for word the same for what does not exist, is another tenant's, or may not be seen. */
 export const notFound = (): DeskwireError => new DeskwireError('not_found');
@@ -12,6 +12,9 @@ export const isCustomer = (actor: Actor, state: ConversationState): boolean =>
 /** Of a closed conversation the last assignee is still shown, but nobody acts as assignee. */
 export const isAssignee = (actor: Actor, state: ConversationState): boolean =>
   actor.role !== 'customer' && state.assignee?.id === actor.user.id;
+
+export const isAuthor = (actor: Actor, { author }: StoredEntry): boolean =>
+  author !== null && personKey(author) === personKey(actor.user);
 
 export const isMember = (actor: Actor, state: ConversationState): boolean =>
   isCustomer(actor, state) || isAssignee(actor, state);

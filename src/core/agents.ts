@@ -10,7 +10,7 @@ export const capacityOf = (limits: Limits, actor: Actor, agent: AgentRecord | nu
 
 /** Puts all connections of an agent in, or out of, the rooms where new work is announced. */
 export const takeWork = (desk: Desk, actor: Actor, online: boolean): void => {
-  for (const connectionId of desk.roster.connectionsOf(actor.tenant, actor.user.id)) {
+  for (const connectionId of desk.roster.connectionsOf(actor.tenant, actor.user)) {
     const connected = desk.roster.connection(connectionId)?.actor ?? actor;
     for (const department of [null, ...connected.departments]) {
       const room = queueRoom(actor.audience, actor.tenant, department);

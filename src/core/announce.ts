@@ -12,7 +12,9 @@ export const announceCommit = (desk: Desk, state: ConversationState, entries: re
   for (const entry of entries) {
     switch (entry.type) {
       case 'message:created':
-        if (entry.author !== null) desk.typing.stop(state.id, entry.author.id, 'message');
+        // A note must not show in the reason for which its author's typing ends.
+        if (entry.author !== null)
+          desk.typing.stop(state.id, entry.author, entry.visibility === 'all' ? 'message' : 'stopped');
         break;
       case 'conversation:opened':
       case 'conversation:reopened':
@@ -21,9 +23,14 @@ export const announceCommit = (desk: Desk, state: ConversationState, entries: re
       case 'conversation:assigned':
       case 'conversation:released': {
         const { assignee, previousAssignee } = entry;
-        announce(desk, state, entry, [assignee, previousAssignee].filter((user) => user !== null));
+        announce(
+          desk,
+          state,
+          entry,
+          [assignee, previousAssignee].filter((user) => user !== null),
+        );
         if (previousAssignee !== null) {
-          desk.typing.stop(state.id, previousAssignee.id, 'reassigned');
+          desk.typing.stop(state.id, previousAssignee, 'reassigned');
           announceMembership(desk, state, previousAssignee, false);
         }
         if (assignee !== null) announceMembership(desk, state, assignee, true);
@@ -35,21 +42,24 @@ export const announceCommit = (desk: Desk, state: ConversationState, entries: re
       default:
     }
   }
-  if (entries.some(({ type }) => type === 'conversation:released' || type === 'conversation:reopened')) removeStrangers(desk, state);
+  if (entries.some(({ type }) => type === 'conversation:released' || type === 'conversation:reopened'))
+    removeStrangers(desk, state);
 };
 
 /** To the agents concerned and, when the conversation waits, to those who take new work; not to who gets it from the feed. */
 const announce = (
   desk: Desk,
   state: ConversationState,
-  entry: StoredEntry<'conversation:opened' | 'conversation:reopened' | 'conversation:assigned' | 'conversation:released'>,
+  entry: StoredEntry<
+    'conversation:opened' | 'conversation:reopened' | 'conversation:assigned' | 'conversation:released'
+  >,
   concerned: readonly User[],
 ): void => {
   const audiences: readonly Audience[] = ['staff', 'public'];
   for (const audience of audiences) {
     const rooms = concerned
       .filter(({ role }) => audienceOf(role) === audience)
-      .map(({ id }) => userRoom(audience, state.tenant, id));
+      .map((user) => userRoom(audience, state.tenant, user));
     if (state.status === 'queued') rooms.push(queueRoom(audience, state.tenant, state.department));
     if (rooms.length === 0) continue;
     const target = { rooms, except: [allRoom(state.id), pagingRoom(state.id)] };

@@ -1,4 +1,5 @@
 import { DeskwireError } from '../contract/errors.ts';
+import { personKey } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
 import type { Caller, Desk } from './desk.ts';
 import { checkMessageIn, messageDraft, requireSameContent, type MessagePayload } from './message-content.ts';
@@ -22,7 +23,7 @@ export const appendMessage = async (
   message: MessagePayload,
 ): Promise<Sent> => {
   const { tenant, user } = caller.actor;
-  const clientKey = { authorId: user.id, clientMessageId: message.clientMessageId };
+  const clientKey = { authorId: personKey(user), clientMessageId: message.clientMessageId };
   try {
     const result = await desk.journal.write(
       tenant,
@@ -48,4 +49,9 @@ export const appendMessage = async (
   }
 };
 
-const REFUSED_BY_STATE: ReadonlySet<string> = new Set(['conversation_closed', 'not_found', 'stale_fence', 'invalid_payload']);
+const REFUSED_BY_STATE: ReadonlySet<string> = new Set([
+  'conversation_closed',
+  'not_found',
+  'stale_fence',
+  'invalid_payload',
+]);

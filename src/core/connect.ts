@@ -7,7 +7,7 @@ import { depart } from './participants.ts';
 /** Counts a connection in. */
 export const connect = (desk: Desk, connectionId: string, actor: Actor): void => {
   desk.roster.connect(connectionId, actor);
-  desk.rooms.enter(connectionId, userRoom(actor.audience, actor.tenant, actor.user.id));
+  desk.rooms.enter(connectionId, userRoom(actor.audience, actor.tenant, actor.user));
 };
 
 /** An agent's status outlives his connections: a new one takes new work if the agent does. */

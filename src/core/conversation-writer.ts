@@ -1,5 +1,6 @@
 import { DeskwireError } from '../contract/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
 import type { Append, AppendOutcome, ConversationState, Store, StoredEntry } from '../ports/store.ts';
 import { notFound } from './access.ts';
 import { place, type Draft } from './draft.ts';
@@ -8,6 +9,7 @@ import { changesFacts, factsOf, fold } from './fold.ts';
 export interface WriterOptions {
   readonly store: Store;
   readonly clock: Clock;
+  readonly log: Log;
   /** Called for each commit, in the order of a conversation's commits. */
   readonly onCommit: (state: ConversationState, entries: readonly StoredEntry[]) => void;
 }
@@ -50,6 +52,19 @@ interface Command {
   readonly reject: (error: unknown) => void;
   attempts: number;
 }
+
+/** What follows from a commit must not undo its answer: it is committed, whatever fails after it. */
+export const published = (
+  { onCommit, log }: WriterOptions,
+  state: ConversationState,
+  entries: readonly StoredEntry[],
+): void => {
+  try {
+    onCommit(state, entries);
+  } catch (error) {
+    log.error({ error, conversationId: state.id }, 'a commit could not be announced');
+  }
+};
 
 /** The state, if it is this tenant's. @throws not_found */
 const walled = (state: ConversationState | null, tenant: string): ConversationState => {
@@ -229,7 +244,7 @@ export class ConversationWriter {
     switch (outcome.kind) {
       case 'committed':
         this.#committed = next;
-        this.#options.onCommit(next, entries);
+        published(this.#options, next, entries);
         command.resolve({ kind: 'committed', state: next, entries });
         break;
       case 'duplicate':
@@ -239,7 +254,10 @@ export class ConversationWriter {
       case 'capacity_reached':
         this.#break('redecide');
         command.reject(
-          new DeskwireError('capacity_reached', `You hold ${String(outcome.activeCount)} conversations, which is your capacity; close or release one first.`),
+          new DeskwireError(
+            'capacity_reached',
+            `You hold ${String(outcome.activeCount)} conversations, which is your capacity; close or release one first.`,
+          ),
         );
         break;
       case 'conflict':
@@ -247,7 +265,13 @@ export class ConversationWriter {
         if (this.#broken === 'no') this.#break('reload');
         command.attempts += 1;
         if (command.attempts < MAX_ATTEMPTS) this.#retry.push(command);
-        else command.reject(new DeskwireError('unavailable', 'The conversation changes faster than this request could be placed; try again.'));
+        else
+          command.reject(
+            new DeskwireError(
+              'unavailable',
+              'The conversation changes faster than this request could be placed; try again.',
+            ),
+          );
         break;
     }
     this.#landed();

@@ -8,5 +8,10 @@ type DraftOf<E> = E extends StoredEntry ? Omit<E, Placed> : never;
 /** An entry that has not yet its place in a log. */
 export type Draft = DraftOf<StoredEntry>;
 
-export const place = (draft: Draft, conversationId: string, seq: number, now: number): StoredEntry =>
-  ({ id: entryId(conversationId, seq), conversationId, seq, at: isoTime(now), ...draft });
+export const place = (draft: Draft, conversationId: string, seq: number, now: number): StoredEntry => ({
+  id: entryId(conversationId, seq),
+  conversationId,
+  seq,
+  at: isoTime(now),
+  ...draft,
+});

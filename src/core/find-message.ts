@@ -6,7 +6,12 @@ import { seqOfEntryId } from './ids.ts';
 import { seesEntry } from './views.ts';
 
 /** The message of this id, if this audience may see it. @throws not_found */
-export const findMessage = async (desk: Desk, audience: Audience, conversationId: string, messageId: string): Promise<StoredEntry<'message:created'>> => {
+export const findMessage = async (
+  desk: Desk,
+  audience: Audience,
+  conversationId: string,
+  messageId: string,
+): Promise<StoredEntry<'message:created'>> => {
   const seq = seqOfEntryId(conversationId, messageId);
   const entry = seq === undefined ? null : await desk.store.entry(conversationId, seq);
   if (entry?.type !== 'message:created' || !seesEntry(audience, entry)) throw notFound();

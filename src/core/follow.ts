@@ -7,7 +7,10 @@ import { arrive } from './participants.ts';
 export const requireRoomToJoin = (desk: Desk, { connectionId }: Caller, conversationId: string): void => {
   const limit = desk.limits.conversationsPerConnection;
   if (desk.roster.hasJoined(connectionId, conversationId) || desk.roster.joinedCount(connectionId) < limit) return;
-  throw new DeskwireError('quota_exceeded', `This connection has joined ${String(limit)} conversations, which is the limit; leave one first.`);
+  throw new DeskwireError(
+    'quota_exceeded',
+    `This connection has joined ${String(limit)} conversations, which is the limit; leave one first.`,
+  );
 };
 
 /** Makes the caller's connection live in a conversation; entries after `afterSeq` arrive as events. A live one stays as it is. */

@@ -1,7 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import type { ClientKey, ConversationState, OpenOutcome, StoredEntry } from '../ports/store.ts';
 import { begin, factsOf, fold } from './fold.ts';
-import { ConversationWriter, type Decide, type WriteOptions, type WriteResult, type WriterOptions } from './conversation-writer.ts';
+import {
+  ConversationWriter,
+  published,
+  type Decide,
+  type WriteOptions,
+  type WriteResult,
+  type WriterOptions,
+} from './conversation-writer.ts';
 import { place, type Draft } from './draft.ts';
 
 export interface JournalOptions extends WriterOptions {
@@ -58,7 +65,7 @@ export class Journal {
     const outcome = await this.#options.store.open({ facts, entries, ...(clientKey && { clientKey }) });
     if (outcome.kind !== 'committed') return outcome;
     this.#writer(conversationId).loaded(state);
-    this.#options.onCommit(state, entries);
+    published(this.#options, state, entries);
     return { kind: 'opened', state, entries };
   }
 

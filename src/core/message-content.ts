@@ -32,7 +32,8 @@ export const checkMessageIn = (actor: Actor, message: MessagePayload, state: Con
 
 /** @throws invalid_payload */
 export const checkSeq = (path: string, seq: number, lastSeq: number): void => {
-  if (seq > lastSeq) throw invalidField(path, `expected at most ${String(lastSeq)}, the last seq, found ${String(seq)}`);
+  if (seq > lastSeq)
+    throw invalidField(path, `expected at most ${String(lastSeq)}, the last seq, found ${String(seq)}`);
 };
 
 export const messageDraft = (author: User, message: MessagePayload): Draft => ({
@@ -50,7 +51,11 @@ export const messageDraft = (author: User, message: MessagePayload): Draft => ({
 const sorted = (value: Json): Json => {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key] ?? null)]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key] ?? null)]),
+  );
 };
 
 type Content = Pick<StoredEntry<'message:created'>, 'text' | 'format' | 'visibility' | 'replyToSeq' | 'metadata'>;
@@ -58,7 +63,7 @@ type Content = Pick<StoredEntry<'message:created'>, 'text' | 'format' | 'visibil
 /** A hash of what the sender sent, so that a repeat is told from other content under the same id, also after an edit. */
 export const contentHash = ({ text, format, visibility, replyToSeq, metadata }: Content): string =>
   createHash('sha256')
-    .update(JSON.stringify([text, format, visibility, replyToSeq ?? null, sorted((metadata ?? null))]))
+    .update(JSON.stringify([text, format, visibility, replyToSeq ?? null, sorted(metadata ?? null)]))
     .digest('base64url');
 
 export const sentHash = (entry: StoredEntry<'message:created'>): string => entry.sentHash ?? contentHash(entry);

@@ -1,6 +1,7 @@
 import type { Payload } from '../contract/contract.ts';
 import { DeskwireError } from '../contract/errors.ts';
 import type { User } from '../contract/schemas.ts';
+import { personKey } from '../ports/actor.ts';
 import { pagingRoom } from '../ports/rooms.ts';
 import type { ClientKey, ConversationState, StoredEntry } from '../ports/store.ts';
 import { invalidField, notFound } from './access.ts';
@@ -43,7 +44,10 @@ export const openOrFind = async (
     const opened = await lookOnce(desk, alone, customer, opening, message);
     if (opened !== undefined) return opened;
   }
-  throw new DeskwireError('unavailable', 'The conversation is opened and closed faster than this request could reach it; try again.');
+  throw new DeskwireError(
+    'unavailable',
+    'The conversation is opened and closed faster than this request could reach it; try again.',
+  );
 };
 
 const lookOnce = async (
@@ -55,7 +59,7 @@ const lookOnce = async (
 ): Promise<Opened | undefined> => {
   const { tenant } = caller.actor;
   const name = opening.clientConversationId;
-  const clientKey = message && { authorId: caller.actor.user.id, clientMessageId: message.clientMessageId };
+  const clientKey = message && { authorId: personKey(caller.actor.user), clientMessageId: message.clientMessageId };
   if (name === undefined && clientKey !== undefined && caller.actor.role === 'customer') {
     const sent = await desk.store.messageByClientId({ tenant, ...clientKey });
     if (sent !== null) return repeated(desk, tenant, sent, message);
@@ -66,13 +70,22 @@ const lookOnce = async (
       : await desk.store.namedConversation(tenant, customer.id, name);
   if (known !== null) return found(desk, caller, known, message);
 
-  const drafts = [openedDraft(caller.actor.user, customer, opening), ...(message ? [messageDraft(caller.actor.user, message)] : [])];
-  if (message?.replyToSeq !== undefined) throw invalidField('message.replyToSeq', 'expected nothing: the conversation is new');
+  const drafts = [
+    openedDraft(caller.actor.user, customer, opening),
+    ...(message ? [messageDraft(caller.actor.user, message)] : []),
+  ];
+  if (message?.replyToSeq !== undefined)
+    throw invalidField('message.replyToSeq', 'expected nothing: the conversation is new');
   if ((message?.attachmentIds ?? []).length > 0) throw notFound();
   const outcome = await openHere(desk, caller, drafts, clientKey);
   switch (outcome.kind) {
     case 'opened':
-      return { state: outcome.state, message: outcome.entries[1] as StoredEntry<'message:created'> | undefined, found: false, repeated: false };
+      return {
+        state: outcome.state,
+        message: outcome.entries[1] as StoredEntry<'message:created'> | undefined,
+        found: false,
+        repeated: false,
+      };
     case 'exists':
       return found(desk, caller, outcome.state, message);
     case 'duplicate':
@@ -134,6 +147,9 @@ const found = async (
 };
 
 /** Joins the opener, starting with what this request wrote. */
-export const followOpened = (desk: Desk, caller: Caller, { state, message, found: known, repeated: again }: Opened): Promise<void> =>
+export const followOpened = (
+  desk: Desk,
+  caller: Caller,
+  { state, message, found: known, repeated: again }: Opened,
+): Promise<void> =>
   follow(desk, caller, state, known ? (message === undefined || again ? state.lastSeq : message.seq - 1) : 0);
-

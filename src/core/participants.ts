@@ -1,6 +1,7 @@
 /** Who is here, as others see it. */
 import type { Audience, Role } from '../contract/roles.ts';
 import type { Participant, User } from '../contract/schemas.ts';
+import { personKey } from '../ports/actor.ts';
 import { allRoom, audienceRoom, userRooms } from '../ports/rooms.ts';
 import type { ConversationState } from '../ports/store.ts';
 import { isMember } from './access.ts';
@@ -20,14 +21,15 @@ const announce = (
   event: 'participant:joined' | 'participant:left',
 ): void => {
   if (audiences.length === 0) return;
-  const rooms = audiences.length === 2 ? [allRoom(state.id)] : audiences.map((audience) => audienceRoom(audience, state.id));
-  const target = { rooms, except: userRooms(state.tenant, user.id) };
+  const rooms =
+    audiences.length === 2 ? [allRoom(state.id)] : audiences.map((audience) => audienceRoom(audience, state.id));
+  const target = { rooms, except: userRooms(state.tenant, user) };
   desk.rooms.emit(target, event, { conversationId: state.id, user }, { ephemeral: true });
 };
 
 /** Somebody who is here became the assignee, or is it no more: others than before see him now. */
 export const announceMembership = (desk: Desk, state: ConversationState, user: User, member: boolean): void => {
-  if (!desk.roster.joined(state.id).some(({ actor }) => actor.role === user.role && actor.user.id === user.id)) return;
+  if (!desk.roster.joined(state.id).some(({ actor }) => personKey(actor.user) === personKey(user))) return;
   const asMember = shownTo(user.role, true);
   const asStranger = shownTo(user.role, false);
   const changed = asMember.filter((audience) => !asStranger.includes(audience));
@@ -59,9 +61,11 @@ export const depart = (
 };
 
 export const participants = (desk: Desk, audience: Audience, state: ConversationState): Participant[] => {
-  const shown = new Map([state.customer, ...(state.assignee === null ? [] : [state.assignee])].map((user) => [user.id, user]));
+  const shown = new Map(
+    [state.customer, ...(state.assignee === null ? [] : [state.assignee])].map((user) => [personKey(user), user]),
+  );
   for (const { actor } of desk.roster.joined(state.id)) {
-    if (shownTo(actor.role, isMember(actor, state)).includes(audience)) shown.set(actor.user.id, actor.user);
+    if (shownTo(actor.role, isMember(actor, state)).includes(audience)) shown.set(personKey(actor.user), actor.user);
   }
-  return [...shown.values()].map((user) => ({ ...user, online: desk.roster.isOnline(state.tenant, user.id) }));
+  return [...shown.values()].map((user) => ({ ...user, online: desk.roster.isOnline(state.tenant, user) }));
 };

@@ -1,4 +1,5 @@
-import type { Actor } from '../ports/actor.ts';
+import type { User } from '../contract/schemas.ts';
+import { personKey, type Actor } from '../ports/actor.ts';
 
 export interface Present {
   readonly id: string;
@@ -7,7 +8,7 @@ export interface Present {
   conversations: Set<string> | undefined;
 }
 
-const userKey = (tenant: string, userId: string): string => `${tenant}\u0000${userId}`;
+const userKey = (tenant: string, user: User): string => `${tenant}\u0000${personKey(user)}`;
 
 /** Who is connected to this process, and which conversations they have joined. */
 export class Roster {
@@ -21,7 +22,7 @@ export class Roster {
 
   connect(id: string, actor: Actor): void {
     this.#connections.set(id, { id, actor, conversations: undefined });
-    const key = userKey(actor.tenant, actor.user.id);
+    const key = userKey(actor.tenant, actor.user);
     const ids = this.#users.get(key);
     if (ids === undefined) this.#users.set(key, new Set([id]));
     else ids.add(id);
@@ -34,7 +35,7 @@ export class Roster {
     const conversations = [...(present.conversations ?? [])];
     for (const conversationId of conversations) this.leave(id, conversationId);
     this.#connections.delete(id);
-    const key = userKey(present.actor.tenant, present.actor.user.id);
+    const key = userKey(present.actor.tenant, present.actor.user);
     const ids = this.#users.get(key);
     ids?.delete(id);
     if (ids?.size === 0) this.#users.delete(key);
@@ -45,12 +46,12 @@ export class Roster {
     return this.#connections.get(id);
   }
 
-  connectionsOf(tenant: string, userId: string): readonly string[] {
-    return [...(this.#users.get(userKey(tenant, userId)) ?? [])];
+  connectionsOf(tenant: string, user: User): readonly string[] {
+    return [...(this.#users.get(userKey(tenant, user)) ?? [])];
   }
 
-  isOnline(tenant: string, userId: string): boolean {
-    return this.#users.has(userKey(tenant, userId));
+  isOnline(tenant: string, user: User): boolean {
+    return this.#users.has(userKey(tenant, user));
   }
 
   joinedCount(id: string): number {
@@ -89,6 +90,7 @@ export class Roster {
   }
 
   #hasUser(conversationId: string, actor: Actor): boolean {
-    return this.joined(conversationId).some(({ actor: { user } }) => user.id === actor.user.id);
+    const key = personKey(actor.user);
+    return this.joined(conversationId).some(({ actor: { user } }) => personKey(user) === key);
   }
 }

@@ -1,3 +1,4 @@
+import { personKey } from '../ports/actor.ts';
 import type { User } from '../contract/schemas.ts';
 import type { EventPayload } from '../contract/contract.ts';
 import { isoTime, type Clock } from '../ports/clock.ts';
@@ -40,7 +41,7 @@ export class TypingBoard {
   start(connectionId: string, tenant: string, conversationId: string, user: User, preview: string | undefined): number {
     const { clock, typingMs, typingRepeatMs } = this.#options;
     const now = clock.now();
-    const known = this.#typists.get(conversationId)?.get(user.id);
+    const known = this.#typists.get(conversationId)?.get(personKey(user));
     if (known !== undefined) {
       known.connectionId = connectionId;
       if (now - known.announcedAt < typingRepeatMs) return known.expiresAt;
@@ -54,25 +55,25 @@ export class TypingBoard {
       announcedAt: now,
       expiresAt: now + typingMs,
       cancelExpiry: clock.after(typingMs, () => {
-        this.stop(conversationId, user.id, 'expired');
+        this.stop(conversationId, user, 'expired');
       }),
     };
     const typists = this.#typists.get(conversationId) ?? new Map<string, Typist>();
-    typists.set(user.id, typist);
+    typists.set(personKey(user), typist);
     this.#typists.set(conversationId, typists);
     this.#announce(typist, preview);
     return typist.expiresAt;
   }
 
-  stop(conversationId: string, userId: string, reason: TypingEnd): void {
+  stop(conversationId: string, user: User, reason: TypingEnd): void {
     const typists = this.#typists.get(conversationId);
-    const typist = typists?.get(userId);
+    const typist = typists?.get(personKey(user));
     if (typists === undefined || typist === undefined) return;
     typist.cancelExpiry();
-    typists.delete(userId);
+    typists.delete(personKey(user));
     if (typists.size === 0) this.#typists.delete(conversationId);
     this.#options.rooms.emit(
-      { rooms: [allRoom(conversationId)], except: userRooms(typist.tenant, userId) },
+      { rooms: [allRoom(conversationId)], except: userRooms(typist.tenant, user) },
       'typing:stopped',
       { conversationId, user: typist.user, reason },
       { ephemeral: true },
@@ -80,26 +81,27 @@ export class TypingBoard {
   }
 
   stopAll(conversationId: string, reason: TypingEnd): void {
-    for (const userId of [...(this.#typists.get(conversationId)?.keys() ?? [])]) this.stop(conversationId, userId, reason);
+    for (const { user } of [...(this.#typists.get(conversationId)?.values() ?? [])])
+      this.stop(conversationId, user, reason);
   }
 
   /** Ends what this connection started; what the user types on another device goes on. */
   stopConnection(connectionId: string, conversationId: string, reason: TypingEnd): void {
     for (const typist of [...(this.#typists.get(conversationId)?.values() ?? [])]) {
-      if (typist.connectionId === connectionId) this.stop(conversationId, typist.user.id, reason);
+      if (typist.connectionId === connectionId) this.stop(conversationId, typist.user, reason);
     }
   }
 
   /** Who types in a conversation, but for one user. */
-  list(conversationId: string, exceptUserId: string): { user: User; expiresAt: string }[] {
+  list(conversationId: string, except: User): { user: User; expiresAt: string }[] {
     return [...(this.#typists.get(conversationId)?.values() ?? [])]
-      .filter(({ user }) => user.id !== exceptUserId)
+      .filter(({ user }) => personKey(user) !== personKey(except))
       .map(({ user, expiresAt }) => ({ user, expiresAt: isoTime(expiresAt) }));
   }
 
   #announce({ tenant, conversationId, user, expiresAt }: Typist, preview: string | undefined): void {
     const event = { conversationId, user, expiresAt: isoTime(expiresAt) };
-    const except = userRooms(tenant, user.id);
+    const except = userRooms(tenant, user);
     const options = { ephemeral: true };
     const { rooms } = this.#options;
     if (preview === undefined) {
@@ -107,6 +109,11 @@ export class TypingBoard {
       return;
     }
     rooms.emit({ rooms: [audienceRoom('public', conversationId)], except }, 'typing:started', event, options);
-    rooms.emit({ rooms: [audienceRoom('staff', conversationId)], except }, 'typing:started', { ...event, preview }, options);
+    rooms.emit(
+      { rooms: [audienceRoom('staff', conversationId)], except },
+      'typing:started',
+      { ...event, preview },
+      options,
+    );
   }
 }

@@ -1,6 +1,7 @@
 /** What leaves the process: the only place where an entry or a conversation is made ready for somebody's eyes. */
 import type { Audience } from '../contract/roles.ts';
 import type { Conversation, Cursor, Entry } from '../contract/schemas.ts';
+import { personId } from '../ports/actor.ts';
 import type { ConversationState, CursorRecord, StoredEntry } from '../ports/store.ts';
 
 /** Whether this audience may know of the entry at all. */
@@ -65,5 +66,5 @@ export const lastSeqSeen = (audience: Audience, state: ConversationState): numbe
 /** The cursor as this audience reads it; who may not see staff entries does not see a seq move over one. */
 export const cursorView = (audience: Audience, cursor: CursorRecord): Cursor =>
   audience === 'staff'
-    ? { userId: cursor.userId, deliveredSeq: cursor.deliveredSeq, readSeq: cursor.readSeq }
-    : { userId: cursor.userId, deliveredSeq: cursor.publicDeliveredSeq, readSeq: cursor.publicReadSeq };
+    ? { userId: personId(cursor.userId), deliveredSeq: cursor.deliveredSeq, readSeq: cursor.readSeq }
+    : { userId: personId(cursor.userId), deliveredSeq: cursor.publicDeliveredSeq, readSeq: cursor.publicReadSeq };

@@ -6,7 +6,12 @@ import type { Caller, Desk } from './desk.ts';
 import { conversationView, entryView } from './views.ts';
 
 /** The entry of this seq, which the state says is there. */
-export const entryAt = async <T extends EntryType>(desk: Desk, conversationId: string, seq: number, type: T): Promise<StoredEntry<T>> => {
+export const entryAt = async <T extends EntryType>(
+  desk: Desk,
+  conversationId: string,
+  seq: number,
+  type: T,
+): Promise<StoredEntry<T>> => {
   const entry = await desk.store.entry(conversationId, seq);
   if (entry?.type !== type) throw notFound();
   return entry as StoredEntry<T>;

@@ -31,7 +31,12 @@ export class Deadlines {
 
   /** The returned function takes it back. */
   add(expire: () => void): () => void {
-    const deadline: Deadline = { at: this.#clock.now() + this.#timeoutMs, expire, before: this.#newest, after: undefined };
+    const deadline: Deadline = {
+      at: this.#clock.now() + this.#timeoutMs,
+      expire,
+      before: this.#newest,
+      after: undefined,
+    };
     if (this.#newest === undefined) this.#oldest = deadline;
     else this.#newest.after = deadline;
     this.#newest = deadline;

@@ -34,7 +34,11 @@ export const UNREAD = Symbol('unread payload');
 
 const payloadOf = (name: string, args: readonly unknown[]): unknown => {
   const [payload = {}] = args;
-  if (payload === UNREAD) throw new DeskwireError('payload_too_large', `${name}: the request is larger than limits.payloadBytes, nested too deep, or in too many binary parts; it was not read.`);
+  if (payload === UNREAD)
+    throw new DeskwireError(
+      'payload_too_large',
+      `${name}: the request is larger than limits.payloadBytes, nested too deep, or in too many binary parts; it was not read.`,
+    );
   if (args.length <= 1) return payload;
   const message = `expected one payload, found ${String(args.length)} arguments`;
   throw new DeskwireError('invalid_payload', `${name}: ${message}`, { details: [{ path: '', message }] });
@@ -64,7 +68,12 @@ export class Dispatcher {
    *
    * @param args what followed the event's name; an absent payload counts as `{}`
    */
-  receive(connection: Connection, event: unknown, args: readonly unknown[], acknowledge: Acknowledge | undefined): void {
+  receive(
+    connection: Connection,
+    event: unknown,
+    args: readonly unknown[],
+    acknowledge: Acknowledge | undefined,
+  ): void {
     const started = performance.now();
     const name = typeof event === 'string' ? event : String(event);
     const spec = this.#specs.get(name);
@@ -72,7 +81,11 @@ export class Dispatcher {
     const reply = (answer: Reply): void => {
       if (replied) return;
       replied = true;
-      this.#options.metrics.request(spec === undefined ? UNKNOWN : name, answer.ok ? 'ok' : answer.error.code, performance.now() - started);
+      this.#options.metrics.request(
+        spec === undefined ? UNKNOWN : name,
+        answer.ok ? 'ok' : answer.error.code,
+        performance.now() - started,
+      );
       if (acknowledge !== undefined) acknowledge(answer);
       else if (!answer.ok) connection.fail(name.slice(0, 128), answer.error);
     };
@@ -104,10 +117,16 @@ export class Dispatcher {
   #admit(connection: Connection, name: string, spec: RequestSpec | undefined): RequestSpec {
     const { limits, clock } = this.#options.desk;
     if (spec === undefined) {
-      throw new DeskwireError('unknown_event', `There is no request ${JSON.stringify(name.slice(0, 64))}; see /docs for those there are.`);
+      throw new DeskwireError(
+        'unknown_event',
+        `There is no request ${JSON.stringify(name.slice(0, 64))}; see /docs for those there are.`,
+      );
     }
     if (!spec.roles.includes(connection.actor.role)) {
-      throw new DeskwireError('forbidden', `${name} is for ${spec.roles.join(', ')}; your role is ${connection.actor.role}.`);
+      throw new DeskwireError(
+        'forbidden',
+        `${name} is for ${spec.roles.join(', ')}; your role is ${connection.actor.role}.`,
+      );
     }
     if (this.#draining) throw new DeskwireError('draining');
     const now = clock.now();
@@ -115,10 +134,18 @@ export class Dispatcher {
     if (connection.rate.second !== second) connection.rate = { second, count: 0 };
     connection.rate.count += 1;
     if (connection.rate.count > limits.requestsPerSecond) {
-      throw new DeskwireError('rate_limited', `More than ${String(limits.requestsPerSecond)} requests in a second on this connection.`, { retryAfterMs: 1000 - (now % 1000) });
+      throw new DeskwireError(
+        'rate_limited',
+        `More than ${String(limits.requestsPerSecond)} requests in a second on this connection.`,
+        { retryAfterMs: 1000 - (now % 1000) },
+      );
     }
     if (connection.queue.size >= limits.requestsInFlight) {
-      throw new DeskwireError('rate_limited', `${String(limits.requestsInFlight)} requests of this connection are unanswered; wait for replies.`, { retryAfterMs: 100 });
+      throw new DeskwireError(
+        'rate_limited',
+        `${String(limits.requestsInFlight)} requests of this connection are unanswered; wait for replies.`,
+        { retryAfterMs: 100 },
+      );
     }
     return spec;
   }
@@ -163,7 +190,8 @@ export class Dispatcher {
   /** The one place where anything thrown becomes an error of ours: causes are logged, never sent. */
   #toErrorObject(error: unknown, event: string, connection: Connection): ErrorObject {
     if (error instanceof DeskwireError) {
-      if (error.cause !== undefined) this.#options.log.warn({ error, event, connectionId: connection.id }, 'request failed');
+      if (error.cause !== undefined)
+        this.#options.log.warn({ error, event, connectionId: connection.id }, 'request failed');
       return error.toObject();
     }
     this.#options.log.error({ error, event, connectionId: connection.id }, 'request handler threw');

@@ -27,7 +27,10 @@ const messageOf = (issue: z.core.$ZodIssue, payload: unknown): string => {
     case 'invalid_type':
       return `expected ${issue.expected}, found ${nameOf(at(payload, issue.path))}`;
     case 'unrecognized_keys':
-      return `expected no field ${issue.keys.slice(0, 5).map((key) => JSON.stringify(key.slice(0, 64))).join(', ')}`;
+      return `expected no field ${issue.keys
+        .slice(0, 5)
+        .map((key) => JSON.stringify(key.slice(0, 64)))
+        .join(', ')}`;
     case 'invalid_value':
       return `expected ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
     default:

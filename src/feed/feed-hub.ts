@@ -42,7 +42,13 @@ export class FeedHub implements Feeds {
       return { entries, hasMore };
     }
     return this.#enter(request, async (feed) => {
-      let page = await this.#page({ conversationId, audience, limit, maxBytes, ...(afterSeq === undefined ? {} : { afterSeq }) });
+      let page = await this.#page({
+        conversationId,
+        audience,
+        limit,
+        maxBytes,
+        ...(afterSeq === undefined ? {} : { afterSeq }),
+      });
       let entries = page.entries;
       let hasMore = page.hasMore;
       for (;;) {
@@ -174,9 +180,11 @@ export class FeedHub implements Feeds {
     if (held?.feed !== feed) return;
     this.#feeds.delete(feed.conversationId);
     feed.stop();
-    void held.ready.catch(() => undefined).then(() => {
-      feed.unsubscribe();
-    });
+    void held.ready
+      .catch(() => undefined)
+      .then(() => {
+        feed.unsubscribe();
+      });
   }
 
   /** Delivery waits for the end of the tick: the replies to what was committed go out first, and a batch goes out together. */

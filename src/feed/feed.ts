@@ -69,7 +69,10 @@ export class Feed {
       if (entry.seq > this.#head + 1) {
         this.#incoming = incoming.slice(index);
         this.#readOn(entry.seq - 1).catch((error: unknown) => {
-          this.#options.log.warn({ error, conversationId: this.conversationId }, 'a feed could not read what it missed');
+          this.#options.log.warn(
+            { error, conversationId: this.conversationId },
+            'a feed could not read what it missed',
+          );
         });
         return;
       }
@@ -110,7 +113,8 @@ export class Feed {
         limit: READ_ENTRIES,
       });
       const next = page?.entries ?? [];
-      if (next.length === 0) throw new Error(`conversation ${this.conversationId} has no entry after ${String(this.#head)}`);
+      if (next.length === 0)
+        throw new Error(`conversation ${this.conversationId} has no entry after ${String(this.#head)}`);
       for (const entry of next) if (entry.seq === this.#head + 1) this.#deliver(entry);
     }
   }

@@ -13,6 +13,18 @@ export interface Actor {
   readonly maxChats: number | undefined;
 }
 
+/**
+ * Tells people apart within a tenant. The same `sub` may come as a customer and as one of the staff: those are two authors.
+ * Ids have no control characters, so the two kinds of key never meet.
+ */
+export const personKey = ({ id, role }: Pick<User, 'id' | 'role'>): string =>
+  role === 'customer' ? id : `${STAFF_MARK}${id}`;
+
+/** The id in a person's key. */
+export const personId = (key: string): string => (key.startsWith(STAFF_MARK) ? key.slice(STAFF_MARK.length) : key);
+
+const STAFF_MARK = '\u0001';
+
 export interface VerifiedToken {
   readonly actor: Actor;
   /** Milliseconds since 1970. */

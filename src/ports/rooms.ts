@@ -1,4 +1,7 @@
 import type { EventName, EventPayload } from '../contract/contract.ts';
+import type { Audience } from '../contract/roles.ts';
+import type { User } from '../contract/schemas.ts';
+import { personKey } from './actor.ts';
 
 /** A set of rooms minus others; a connection in several gets an event once. */
 export interface Target {
@@ -25,23 +28,24 @@ export interface Rooms {
 /** The Redis adapter takes a name of 20 characters for a connection's id and sends it to every node. */
 const SOCKET_ID_LENGTH = 20;
 const room = (name: string): string => (name.length === SOCKET_ID_LENGTH ? `${name}.` : name);
-const part = encodeURIComponent;
+/** Keeps a name's parts apart; never fails, whatever the text. */
+const part = (text: string): string => text.replaceAll('%', '%25').replaceAll(':', '%3A');
 
 /** Everyone who is live in a conversation. */
 export const allRoom = (conversationId: string): string => room(`all:${conversationId}`);
 /** Those of them who see staff entries, and those who don't. */
-export const audienceRoom = (audience: 'staff' | 'public', conversationId: string): string =>
+export const audienceRoom = (audience: Audience, conversationId: string): string =>
   room(`${audience}:${conversationId}`);
 /** Those who are reading the log page by page, and not live yet. */
 export const pagingRoom = (conversationId: string): string => room(`paging:${conversationId}`);
 /** The connections of one user that get this view; the same `sub` may come with tokens of several roles. */
-export const userRoom = (audience: 'staff' | 'public', tenant: string, userId: string): string =>
-  room(`user:${audience}:${part(tenant)}:${part(userId)}`);
+export const userRoom = (audience: Audience, tenant: string, user: User): string =>
+  room(`user:${audience}:${part(tenant)}:${part(personKey(user))}`);
 /** All connections of one user. */
-export const userRooms = (tenant: string, userId: string): string[] => [
-  userRoom('staff', tenant, userId),
-  userRoom('public', tenant, userId),
+export const userRooms = (tenant: string, user: User): string[] => [
+  userRoom('staff', tenant, user),
+  userRoom('public', tenant, user),
 ];
 /** Connections of those who take new work of a department; null: of none. */
-export const queueRoom = (audience: 'staff' | 'public', tenant: string, department: string | null): string =>
+export const queueRoom = (audience: Audience, tenant: string, department: string | null): string =>
   room(`queue:${audience}:${part(tenant)}:${department === null ? '' : `d:${part(department)}`}`);

@@ -117,7 +117,7 @@ export interface Facts extends Pick<
 /** A conversation: the fold of its entries. */
 export interface ConversationState extends Facts, Positions {}
 
-/** A message's client id. `authorId` is unique within the tenant of the conversation. */
+/** A message's client id. `authorId` is the author's personKey. */
 export interface ClientKey {
   authorId: string;
   clientMessageId: string;
@@ -190,7 +190,7 @@ export interface ConversationQuery {
   department?: string | undefined;
   customerId?: string | undefined;
   tag?: string | undefined;
-  /** From an earlier page; one that is not of this store's making gives the first page. */
+  /** From an earlier page: the id of its last conversation. After one that the tenant does not have there is nothing. */
   cursor?: string | undefined;
   limit: number;
 }
@@ -199,7 +199,7 @@ export interface ConversationPage {
   nextCursor: string | null;
 }
 
-/** A cursor, with what those may see of it who don't see staff entries. */
+/** A cursor, its `userId` a personKey, with what those may see of it who don't see staff entries. */
 export interface CursorRecord extends Cursor {
   publicDeliveredSeq: number;
   publicReadSeq: number;

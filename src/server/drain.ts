@@ -80,7 +80,9 @@ export const createDrain = ({ io, app, dispatcher, log, limits, begin }: DrainOp
     await within(limits.requestTimeoutMs, answered);
     await until(FLUSH_MS, () => !hasWaiting(io));
     // A client that is cut while it changes transports may notice only at its next heartbeat.
-    await until(CLOSE_MS, () => [...sockets.values()].every(({ conn }) => !(conn as unknown as { upgrading: boolean }).upgrading));
+    await until(CLOSE_MS, () =>
+      [...sockets.values()].every(({ conn }) => !(conn as unknown as { upgrading: boolean }).upgrading),
+    );
     for (const { conn } of sockets.values()) {
       // A polling client that is told of a close may take it as final (python-socketio does); a lost connection it mends.
       if (conn.transport.name === 'websocket') conn.close();

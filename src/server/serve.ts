@@ -72,19 +72,25 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
       return [...(draining ? ['draining'] : []), ...(unhealthy === undefined ? [] : [unhealthy])];
     },
     metrics: () => metrics.page(),
-    issueVisitor: config.visitors.enabled && keys.kind === 'secret' ? createVisitors({ ...config.visitors, ...config.tokens, key: keys.key, clock }) : undefined,
+    issueVisitor:
+      config.visitors.enabled && keys.kind === 'secret'
+        ? createVisitors({ ...config.visitors, ...config.tokens, key: keys.key, clock })
+        : undefined,
   });
   await app.ready();
 
   const io = createSocketServer({ httpServer: app.server, ...limits, allowedOrigins: config.allowedOrigins });
   const addresses = countAddresses(io, config.trustedProxyCount);
-  createAdmission({ ...config, clock, isDraining: () => draining, connectionsFrom: addresses.connectionsFrom }).guard(app.server);
+  createAdmission({ ...config, clock, isDraining: () => draining, connectionsFrom: addresses.connectionsFrom }).guard(
+    app.server,
+  );
 
   const rooms = createRooms(io);
   const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, metrics, log });
   const journal = new Journal({
     store,
     clock,
+    log,
     onCommit: (state, entries) => {
       feeds.committed(state.id, entries);
       announceCommit(desk, state, entries);

@@ -18,7 +18,18 @@ afterAll(async () => {
 
 const step = fc.oneof(
   fc.record({ name: fc.constant('message:send'), staff: fc.boolean() }),
-  fc.record({ name: fc.constantFrom('assignment:claim', 'assignment:release', 'conversation:close', 'conversation:reopen', 'message:edit', 'message:delete', 'tags', 'subject') }),
+  fc.record({
+    name: fc.constantFrom(
+      'assignment:claim',
+      'assignment:release',
+      'conversation:close',
+      'conversation:reopen',
+      'message:edit',
+      'message:delete',
+      'tags',
+      'subject',
+    ),
+  }),
   fc.record({ name: fc.constant('conversation:rate'), score: fc.integer({ min: 1, max: 5 }) }),
 );
 
@@ -31,7 +42,10 @@ describe('a conversation', () => {
     const made: string[] = [];
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(step, fc.constantFrom(ann, bob, boss)), { maxLength: 25 }), async (steps) => {
-        const { conversation } = await ann.request('conversation:open', { clientConversationId: `c${String((serial += 1))}`, metadata: { a: 1 } });
+        const { conversation } = await ann.request('conversation:open', {
+          clientConversationId: `c${String((serial += 1))}`,
+          metadata: { a: 1 },
+        });
         const conversationId = conversation.id;
         made.push(conversationId);
         let lastMessageId = 'none';
@@ -40,7 +54,12 @@ describe('a conversation', () => {
           switch (action.name) {
             case 'message:send': {
               const staff = 'staff' in action && action.staff && client !== ann;
-              const reply = await client.reply('message:send', { conversationId, clientMessageId: `m${String((serial += 1))}`, text: 'x', ...(staff ? { visibility: 'staff' } : {}) });
+              const reply = await client.reply('message:send', {
+                conversationId,
+                clientMessageId: `m${String((serial += 1))}`,
+                text: 'x',
+                ...(staff ? { visibility: 'staff' } : {}),
+              });
               if (reply.ok) lastMessageId = reply.data.entry.id;
               break;
             }
@@ -54,7 +73,12 @@ describe('a conversation', () => {
               await client.reply('conversation:update', { conversationId, tags: ['a', 'b'] });
               break;
             case 'subject':
-              await client.reply('conversation:update', { conversationId, subject: 's', priority: 'urgent', metadata: { b: [1] } });
+              await client.reply('conversation:update', {
+                conversationId,
+                subject: 's',
+                priority: 'urgent',
+                metadata: { b: [1] },
+              });
               break;
             case 'conversation:rate':
               await client.reply('conversation:rate', { conversationId, score: 'score' in action ? action.score : 1 });

@@ -69,7 +69,9 @@ class Member {
   async #join(client: TestClient, conversationId: string): Promise<boolean> {
     for (;;) {
       const afterSeq = this.stream.at(-1)?.seq ?? 0;
-      const page = await client.reply('conversation:join', { conversationId, afterSeq, limit: 7 }).catch(() => undefined);
+      const page = await client
+        .reply('conversation:join', { conversationId, afterSeq, limit: 7 })
+        .catch(() => undefined);
       if (page?.ok !== true) return false;
       this.stream.push(...page.data.entries);
       if (!page.data.hasMore) return true;
@@ -81,9 +83,15 @@ class Member {
       const client = await this.#connected();
       if (attempt > 0) this.resent += 1;
       const { conversationId } = this;
-      const lost = new Promise<undefined>((resolve) => client.socket.once('disconnect', () => { resolve(undefined); }));
+      const lost = new Promise<undefined>((resolve) =>
+        client.socket.once('disconnect', () => {
+          resolve(undefined);
+        }),
+      );
       const reply = await Promise.race([
-        client.reply('message:send', { clientMessageId, text, ...(conversationId === undefined ? {} : { conversationId }) }).catch(() => undefined),
+        client
+          .reply('message:send', { clientMessageId, text, ...(conversationId === undefined ? {} : { conversationId }) })
+          .catch(() => undefined),
         lost,
       ]);
       if (reply === undefined) continue;
@@ -111,7 +119,8 @@ class Member {
   async settle(seq: number): Promise<void> {
     for (;;) {
       const client = await this.#connected();
-      const here = () => Math.max(this.stream.at(-1)?.seq ?? 0, client.entries(this.conversationId ?? '').at(-1)?.seq ?? 0) >= seq;
+      const here = () =>
+        Math.max(this.stream.at(-1)?.seq ?? 0, client.entries(this.conversationId ?? '').at(-1)?.seq ?? 0) >= seq;
       if (await until('the end of the stream', here, 1_000).catch(() => false)) break;
       if (!client.socket.connected) continue;
       throw new Error(`the stream of ${this.#identity.sub} did not reach ${String(seq)}`);
@@ -123,7 +132,11 @@ class Member {
     const client = await this.#connected();
     const all: Entry[] = [];
     for (;;) {
-      const page = await client.request('conversation:history', { conversationId: this.conversationId ?? '', afterSeq: all.at(-1)?.seq ?? 0, limit: 100 });
+      const page = await client.request('conversation:history', {
+        conversationId: this.conversationId ?? '',
+        afterSeq: all.at(-1)?.seq ?? 0,
+        limit: 100,
+      });
       all.push(...page.entries);
       if (!page.hasMore) return all;
     }
@@ -138,10 +151,16 @@ class Member {
 export const crashRun = async (seed: number): Promise<CrashReport> => {
   const random = new Random(seed);
   const dataDir = mkdtempSync(join(tmpdir(), 'deskwire-crash-'));
-  const env = { DATA_DIR: dataDir, DESKWIRE_LIMITS: JSON.stringify({ requestsPerSecond: 100_000, handshakesPerSecond: 100_000 }) };
+  const env = {
+    DATA_DIR: dataDir,
+    DESKWIRE_LIMITS: JSON.stringify({ requestsPerSecond: 100_000, handshakesPerSecond: 100_000 }),
+  };
   let server = new ServerProcess(env);
   let url = await server.url();
-  const members = Array.from({ length: CUSTOMERS }, (_, index) => new Member(customer(`customer-${String(index)}`), () => url));
+  const members = Array.from(
+    { length: CUSTOMERS },
+    (_, index) => new Member(customer(`customer-${String(index)}`), () => url),
+  );
   const watchers: Member[] = [];
   const broken: string[] = [];
   let kills = 0;
@@ -178,19 +197,34 @@ export const crashRun = async (seed: number): Promise<CrashReport> => {
       const check = (holds: boolean, what: string): void => {
         if (!holds) broken.push(`customer-${String(index)}: ${what}`);
       };
-      check(log.every(({ seq }, at) => seq === at + 1), `the log has holes or disorder: ${log.map(({ seq }) => seq).join(' ')}`);
+      check(
+        log.every(({ seq }, at) => seq === at + 1),
+        `the log has holes or disorder: ${log.map(({ seq }) => seq).join(' ')}`,
+      );
       check(member.acknowledged.length === MESSAGES, 'not everything was acknowledged');
       for (const { clientMessageId, seq } of member.acknowledged) {
         const kept = created.filter((entry) => entry.clientMessageId === clientMessageId);
         check(kept.length === 1, `${clientMessageId} stands ${String(kept.length)} times in the log`);
-        check(kept[0]?.seq === seq, `${clientMessageId} was acknowledged as ${String(seq)}, and stands at ${String(kept[0]?.seq)}`);
+        check(
+          kept[0]?.seq === seq,
+          `${clientMessageId} was acknowledged as ${String(seq)}, and stands at ${String(kept[0]?.seq)}`,
+        );
       }
-      check(created.every((entry, at) => entry.clientMessageId === `c${String(index)}-${String(at)}`), 'messages are not in the order in which they were sent');
+      check(
+        created.every((entry, at) => entry.clientMessageId === `c${String(index)}-${String(at)}`),
+        'messages are not in the order in which they were sent',
+      );
       const watcher = watchers.find(({ conversationId }) => conversationId === member.conversationId);
-      for (const [who, stream] of [['customer', member], ['agent', watcher]] as const) {
+      for (const [who, stream] of [
+        ['customer', member],
+        ['agent', watcher],
+      ] as const) {
         await stream?.settle(last);
         const seqs = stream?.stream.map(({ seq }) => seq) ?? [];
-        check(seqs.length === last && seqs.every((seq, at) => seq === at + 1), `the ${who}'s stream is ${seqs.join(' ')} of ${String(last)}`);
+        check(
+          seqs.length === last && seqs.every((seq, at) => seq === at + 1),
+          `the ${who}'s stream is ${seqs.join(' ')} of ${String(last)}`,
+        );
       }
     }
   } finally {

@@ -35,38 +35,51 @@ describe('a member', () => {
     expect(ann.entries(conversationId).slice(1)).toEqual(open);
   });
 
-  it.each([11, 12, 13].map(seedOf))('[FEED-3] who joins while others write misses nothing and gets nothing twice (seed %i)', async (seed) => {
-    const random = new Random(seed);
-    const ann = await connect(customer(someone()));
-    const { conversation } = await ann.request('conversation:open', {});
-    const conversationId = conversation.id;
-    let writing = true;
-    const write = (async () => {
-      for (let index = 0; index < 300; index += 1) {
-        const sent = ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x' });
-        if (random.chance(0.5)) await sent;
-      }
-      await ann.request('conversation:close', { conversationId });
-      writing = false;
-    })();
-    const joiner = async (): Promise<void> => {
-      const bob = await connect(agent(someone()));
-      for (let wait = random.below(40); writing && wait > 0; wait -= 1) await new Promise((resolve) => setTimeout(resolve, 1));
-      const pages: number[] = [];
-      const whole = random.chance(0.5);
-      for (;;) {
-        const page = await bob.request('conversation:join', { conversationId, limit: 5 + random.below(20), ...(whole ? { afterSeq: pages.at(-1) ?? 0 } : {}) });
-        pages.push(...page.entries.map(({ seq }) => seq));
-        if (!whole || !page.hasMore) break;
-      }
-      await write;
-      await until('the end of the stream', () => Math.max(pages.at(-1) ?? 0, bob.entries(conversationId).at(-1)?.seq ?? 0) === 302);
-      const seen = [...pages, ...bob.entries(conversationId).map(({ seq }) => seq)];
-      const first = whole ? 1 : (seen[0] ?? 0);
-      expect(seen, `seed ${String(seed)}`).toEqual(Array.from({ length: 302 - first + 1 }, (_, index) => first + index));
-    };
-    await Promise.all([write, ...Array.from({ length: 10 }, joiner)]);
-  });
+  it.each([11, 12, 13].map(seedOf))(
+    '[FEED-3] who joins while others write misses nothing and gets nothing twice (seed %i)',
+    async (seed) => {
+      const random = new Random(seed);
+      const ann = await connect(customer(someone()));
+      const { conversation } = await ann.request('conversation:open', {});
+      const conversationId = conversation.id;
+      let writing = true;
+      const write = (async () => {
+        for (let index = 0; index < 300; index += 1) {
+          const sent = ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x' });
+          if (random.chance(0.5)) await sent;
+        }
+        await ann.request('conversation:close', { conversationId });
+        writing = false;
+      })();
+      const joiner = async (): Promise<void> => {
+        const bob = await connect(agent(someone()));
+        for (let wait = random.below(40); writing && wait > 0; wait -= 1)
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        const pages: number[] = [];
+        const whole = random.chance(0.5);
+        for (;;) {
+          const page = await bob.request('conversation:join', {
+            conversationId,
+            limit: 5 + random.below(20),
+            ...(whole ? { afterSeq: pages.at(-1) ?? 0 } : {}),
+          });
+          pages.push(...page.entries.map(({ seq }) => seq));
+          if (!whole || !page.hasMore) break;
+        }
+        await write;
+        await until(
+          'the end of the stream',
+          () => Math.max(pages.at(-1) ?? 0, bob.entries(conversationId).at(-1)?.seq ?? 0) === 302,
+        );
+        const seen = [...pages, ...bob.entries(conversationId).map(({ seq }) => seq)];
+        const first = whole ? 1 : (seen[0] ?? 0);
+        expect(seen, `seed ${String(seed)}`).toEqual(
+          Array.from({ length: 302 - first + 1 }, (_, index) => first + index),
+        );
+      };
+      await Promise.all([write, ...Array.from({ length: 10 }, joiner)]);
+    },
+  );
 
   it('[FEED-3] who joins again while live keeps a stream without a hole', async () => {
     const ann = await connect(customer(someone()));
@@ -74,17 +87,27 @@ describe('a member', () => {
     const { conversation } = await ann.request('conversation:open', {});
     const conversationId = conversation.id;
     await bob.request('conversation:join', { conversationId, afterSeq: 1 });
-    const sends = Array.from({ length: 200 }, (_, index) => ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x' }));
+    const sends = Array.from({ length: 200 }, (_, index) =>
+      ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x' }),
+    );
     const joins = Array.from({ length: 30 }, () => bob.request('conversation:join', { conversationId, limit: 1 }));
     await Promise.all([...sends, ...joins]);
     await until('the end of the stream', () => bob.entries(conversationId).at(-1)?.seq === 201);
-    expect(bob.entries(conversationId).map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, index) => index + 2));
+    expect(bob.entries(conversationId).map(({ seq }) => seq)).toEqual(
+      Array.from({ length: 200 }, (_, index) => index + 2),
+    );
   });
 
   it('[FEED-1] [OPEN-1] many messages without an id, sent at once from two tabs, begin each stream once', async () => {
     const sub = someone();
     const tabs = await Promise.all([connect(customer(sub)), connect(customer(sub))]);
-    const sent = await Promise.all(tabs.flatMap((tab, at) => Array.from({ length: 12 }, (_, index) => tab.request('message:send', { clientMessageId: `${String(at)}-${String(index)}`, text: 'x' }))));
+    const sent = await Promise.all(
+      tabs.flatMap((tab, at) =>
+        Array.from({ length: 12 }, (_, index) =>
+          tab.request('message:send', { clientMessageId: `${String(at)}-${String(index)}`, text: 'x' }),
+        ),
+      ),
+    );
     const conversationId = sent[0]?.entry.conversationId ?? '';
     for (const tab of tabs) {
       await until('the end of the stream', () => tab.entries(conversationId).at(-1)?.seq === 25);
@@ -97,7 +120,8 @@ describe('a member', () => {
     const ann = await connect(customer(someone()));
     const { conversation } = await ann.request('conversation:open', {});
     const conversationId = conversation.id;
-    for (let index = 0; index < 80; index += 1) await ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x'.repeat(16_000) });
+    for (let index = 0; index < 80; index += 1)
+      await ann.request('message:send', { conversationId, clientMessageId: String(index), text: 'x'.repeat(16_000) });
     const bob = await connect(agent(someone()));
     const seqs: number[] = [];
     for (let pages = 1; ; pages += 1) {

@@ -23,7 +23,8 @@ describe('typing', () => {
   it('[TYPE-1] ends with stop, message, leave, disconnect, hand-over, closing or expiry, each once', async () => {
     const endings: Record<string, (typist: TestClient, conversationId: string) => unknown> = {
       stopped: (typist, conversationId) => typist.request('typing:stop', { conversationId }),
-      message: (typist, conversationId) => typist.request('message:send', { conversationId, clientMessageId: 'x', text: 'x' }),
+      message: (typist, conversationId) =>
+        typist.request('message:send', { conversationId, clientMessageId: 'x', text: 'x' }),
       left: (typist, conversationId) => typist.request('conversation:leave', { conversationId }),
       disconnected: (typist) => {
         typist.close();
@@ -108,13 +109,20 @@ describe('participants', () => {
     await ann.event('participant:joined', ({ user }) => user.id === me);
     const phone = await connect(agent(me));
     const { participants } = await phone.request('conversation:join', { conversationId });
-    expect(participants).toMatchObject([{ name: 'Ann', online: true }, { id: me, online: true }]);
+    expect(participants).toMatchObject([
+      { name: 'Ann', online: true },
+      { id: me, online: true },
+    ]);
     phone.close();
     const lurker = await connect(agent(someone(), { name: 'Lurker' }));
     await lurker.request('conversation:join', { conversationId });
     await bob.event('participant:joined', ({ user }) => user.name === 'Lurker');
-    expect((await bob.request('conversation:join', { conversationId })).participants.map(({ name }) => name)).toContain('Lurker');
-    expect((await ann.request('conversation:join', { conversationId })).participants.map(({ name }) => name)).not.toContain('Lurker');
+    expect((await bob.request('conversation:join', { conversationId })).participants.map(({ name }) => name)).toContain(
+      'Lurker',
+    );
+    expect(
+      (await ann.request('conversation:join', { conversationId })).participants.map(({ name }) => name),
+    ).not.toContain('Lurker');
     bob.close();
     expect(await ann.event('participant:left')).toMatchObject({ user: { id: me } });
     expect(ann.all('participant:joined')).toHaveLength(1);

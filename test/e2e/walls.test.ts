@@ -37,7 +37,12 @@ describe('what a customer may not see', () => {
     await robot.request('conversation:join', { conversationId });
     await bob.request('conversation:join', { conversationId });
 
-    const note = await bob.request('message:send', { conversationId, clientMessageId: 'n', text: 'SECRET-1', visibility: 'staff' });
+    const note = await bob.request('message:send', {
+      conversationId,
+      clientMessageId: 'n',
+      text: 'SECRET-1',
+      visibility: 'staff',
+    });
     await bob.request('message:edit', { conversationId, messageId: note.entry.id, text: 'SECRET-2' });
     await bob.request('conversation:update', { conversationId, tags: ['SECRET-3'] });
     await bob.request('conversation:update', { conversationId, tags: ['SECRET-4'], subject: 'Order' });
@@ -65,12 +70,23 @@ describe('what a customer may not see', () => {
       expect(conversation).toMatchObject({ lastSeq: 7, tags: [], subject: 'Order' });
       const { entries } = await outsider.request('conversation:history', { conversationId });
       expect(conversation.updatedAt).toBe(entries.at(-1)?.at);
-      expect(await outsider.refused('message:read', { conversationId, seq: 8 })).toMatchObject({ code: 'invalid_payload' });
-      expect(await outsider.refused('conversation:join', { conversationId, afterSeq: 8 })).toMatchObject({ code: 'invalid_payload' });
+      expect(await outsider.refused('message:read', { conversationId, seq: 8 })).toMatchObject({
+        code: 'invalid_payload',
+      });
+      expect(await outsider.refused('conversation:join', { conversationId, afterSeq: 8 })).toMatchObject({
+        code: 'invalid_payload',
+      });
       expect(await outsider.refused('message:edit', { conversationId, messageId: note.entry.id, text: 'x' })).toEqual(
         await outsider.refused('message:edit', { conversationId, messageId: `${conversationId}-999`, text: 'x' }),
       );
-      expect(await outsider.refused('message:send', { conversationId, clientMessageId: 's', text: 'x', visibility: 'staff' })).toMatchObject({ code: 'forbidden' });
+      expect(
+        await outsider.refused('message:send', {
+          conversationId,
+          clientMessageId: 's',
+          text: 'x',
+          visibility: 'staff',
+        }),
+      ).toMatchObject({ code: 'forbidden' });
     }
     expect(JSON.stringify(await ann.request('conversation:list', {}))).not.toContain('SECRET');
     expect(await ann.refused('conversation:list', { tag: 'SECRET-4' })).toMatchObject({ code: 'forbidden' });
@@ -83,13 +99,24 @@ describe('what a customer may not see', () => {
     const { entry } = await ann.request('message:send', { clientMessageId: 'm', text: 'Hello' });
     const { conversationId } = entry;
     await bob.request('conversation:join', { conversationId });
-    expect(await bob.request('message:delivered', { conversationId, seq: 2 })).toMatchObject({ cursor: { deliveredSeq: 2, readSeq: 0 } });
-    expect(await bob.request('message:read', { conversationId, seq: 2 })).toMatchObject({ cursor: { deliveredSeq: 2, readSeq: 2 } });
-    expect(await bob.request('message:read', { conversationId, seq: 1 })).toMatchObject({ cursor: { deliveredSeq: 2, readSeq: 2 } });
-    const before = await until('two receipts', () => ann.all('receipt:updated').length === 2 && ann.all('receipt:updated'));
+    expect(await bob.request('message:delivered', { conversationId, seq: 2 })).toMatchObject({
+      cursor: { deliveredSeq: 2, readSeq: 0 },
+    });
+    expect(await bob.request('message:read', { conversationId, seq: 2 })).toMatchObject({
+      cursor: { deliveredSeq: 2, readSeq: 2 },
+    });
+    expect(await bob.request('message:read', { conversationId, seq: 1 })).toMatchObject({
+      cursor: { deliveredSeq: 2, readSeq: 2 },
+    });
+    const before = await until(
+      'two receipts',
+      () => ann.all('receipt:updated').length === 2 && ann.all('receipt:updated'),
+    );
     expect(before.at(-1)).toMatchObject({ deliveredSeq: 2, readSeq: 2 });
     await bob.request('message:send', { conversationId, clientMessageId: 'n', text: 'note', visibility: 'staff' });
-    expect(await bob.request('message:read', { conversationId, seq: 3 })).toMatchObject({ cursor: { deliveredSeq: 3, readSeq: 3 } });
+    expect(await bob.request('message:read', { conversationId, seq: 3 })).toMatchObject({
+      cursor: { deliveredSeq: 3, readSeq: 3 },
+    });
     await bob.event('receipt:updated', ({ readSeq }) => readSeq === 3);
     const { cursors } = await ann.request('conversation:join', { conversationId });
     expect(cursors).toEqual([{ userId: bob.all('session:ready')[0]?.userId, deliveredSeq: 2, readSeq: 2 }]);
@@ -102,7 +129,12 @@ describe('walls between tenants and between customers', () => {
     const ann = await connect(customer(someone()));
     const { entry } = await ann.request('message:send', { clientMessageId: 'm', text: 'Hello' });
     const own = ann.all('session:ready')[0]?.userId ?? '';
-    for (const identity of [customer(own, { tenant: 'other' }), agent('x', { tenant: 'other' }), supervisor('y', { tenant: 'other' }), bot('z', { tenant: 'other' })]) {
+    for (const identity of [
+      customer(own, { tenant: 'other' }),
+      agent('x', { tenant: 'other' }),
+      supervisor('y', { tenant: 'other' }),
+      bot('z', { tenant: 'other' }),
+    ]) {
       const foreign = await connect(identity);
       const there = payloadsFor(entry.conversationId, entry.id);
       const nowhere = payloadsFor('c_0000000000000000', 'c_0000000000000000-2');
@@ -127,7 +159,9 @@ describe('walls between tenants and between customers', () => {
       expect(await eve.refused(name, payload), name).toEqual(await eve.refused(name, nowhere[name as RequestName]));
     }
     expect((await eve.request('conversation:list', {})).conversations).toEqual([]);
-    expect(await eve.refused('conversation:list', { customerId: ann.all('session:ready')[0]?.userId })).toMatchObject({ code: 'forbidden' });
+    expect(await eve.refused('conversation:list', { customerId: ann.all('session:ready')[0]?.userId })).toMatchObject({
+      code: 'forbidden',
+    });
     await ann.request('message:send', { conversationId: entry.conversationId, clientMessageId: 'm2', text: 'two' });
     expect(eve.received.map(({ event }) => event)).toEqual(['session:ready']);
   });
@@ -138,7 +172,14 @@ describe('walls between tenants and between customers', () => {
     const ann = await connect(customer('ann', { tenant }));
     const ids: string[] = [];
     for (let index = 0; index < 25; index += 1) {
-      ids.push((await ann.request('conversation:open', { clientConversationId: `n${String(index)}`, department: index % 2 === 0 ? 'even' : 'odd' })).conversation.id);
+      ids.push(
+        (
+          await ann.request('conversation:open', {
+            clientConversationId: `n${String(index)}`,
+            department: index % 2 === 0 ? 'even' : 'odd',
+          })
+        ).conversation.id,
+      );
     }
     await bob.request('assignment:claim', { conversationId: ids[3] ?? '' });
     await ann.request('conversation:close', { conversationId: ids[4] ?? '' });
@@ -150,7 +191,8 @@ describe('walls between tenants and between customers', () => {
       cursor = page.nextCursor ?? undefined;
     } while (cursor !== undefined);
     expect(all).toEqual([...ids].reverse());
-    const count = async (filter: object): Promise<number> => (await bob.request('conversation:list', { limit: 100, ...filter })).conversations.length;
+    const count = async (filter: object): Promise<number> =>
+      (await bob.request('conversation:list', { limit: 100, ...filter })).conversations.length;
     expect(await count({ assignee: 'me' })).toBe(1);
     expect(await count({ assignee: 'none' })).toBe(24);
     expect(await count({ status: 'closed' })).toBe(1);

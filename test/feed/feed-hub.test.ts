@@ -38,7 +38,8 @@ class Streams implements Rooms {
     this.rooms.get(room)?.delete(connectionId);
   }
   emitHere: Rooms['emitHere'] = ({ rooms }, _event, payload) => {
-    for (const id of new Set(rooms.flatMap((room) => [...(this.rooms.get(room) ?? [])]))) this.#give(id, payload as Entry);
+    for (const id of new Set(rooms.flatMap((room) => [...(this.rooms.get(room) ?? [])])))
+      this.#give(id, payload as Entry);
   };
   emit: Rooms['emit'] = () => undefined;
   emitTo: Rooms['emitTo'] = (connectionId, _event, payload) => {
@@ -76,7 +77,18 @@ const hostileBus = (random: Random): Bus => {
 
 const ann: User = { id: 'ann', name: 'Ann', role: 'customer' };
 const bob: User = { id: 'bob', name: 'Bob', role: 'agent' };
-const opened: Draft = { type: 'conversation:opened', author: ann, visibility: 'all', clientConversationId: 'x', customer: ann, subject: null, department: null, priority: 'normal', skills: [], metadata: {} };
+const opened: Draft = {
+  type: 'conversation:opened',
+  author: ann,
+  visibility: 'all',
+  clientConversationId: 'x',
+  customer: ann,
+  subject: null,
+  department: null,
+  priority: 'normal',
+  skills: [],
+  metadata: {},
+};
 
 describe('feeds', () => {
   it.each([1, 2, 3, 4, 5, 6].map((round) => seedOf(round * 7919)))(
@@ -93,6 +105,7 @@ describe('feeds', () => {
       const journal = new Journal({
         store,
         clock: systemClock,
+        log: silentLog,
         onCommit: (state, entries) => {
           writer.committed(state.id, entries);
         },
@@ -120,7 +133,14 @@ describe('feeds', () => {
         for (let life = 0; writing || life === 0; life += 1) {
           const connectionId = `${name}-${String(life)}`;
           for (;;) {
-            const page = await node.hub.join({ connectionId, conversationId: id, audience, afterSeq: have.at(-1) ?? 0, limit: 1 + random.below(20), maxBytes: 1_000 + random.below(9_000) });
+            const page = await node.hub.join({
+              connectionId,
+              conversationId: id,
+              audience,
+              afterSeq: have.at(-1) ?? 0,
+              limit: 1 + random.below(20),
+              maxBytes: 1_000 + random.below(9_000),
+            });
             have.push(...page.entries.map(({ seq }) => seq));
             if (!page.hasMore) break;
           }
@@ -134,10 +154,15 @@ describe('feeds', () => {
           node.hub.leave(connectionId, id);
           have.push(...(node.rooms.got.get(connectionId) ?? []).map(({ seq }) => seq));
         }
-        const { entries } = (await store.entries({ conversationId: id, audience, afterSeq: 0, limit: 1_000 })) ?? { entries: [] };
+        const { entries } = (await store.entries({ conversationId: id, audience, afterSeq: 0, limit: 1_000 })) ?? {
+          entries: [],
+        };
         expect(have, `${name}, seed ${String(seed)}`).toEqual(entries.map(({ seq }) => seq));
       };
-      await Promise.all([write, ...Array.from({ length: 8 }, (_, index) => member(`m${String(index)}`, index % 2 === 0 ? 'staff' : 'public'))]);
+      await Promise.all([
+        write,
+        ...Array.from({ length: 8 }, (_, index) => member(`m${String(index)}`, index % 2 === 0 ? 'staff' : 'public')),
+      ]);
       expect(last).toBe(151);
       for (const { hub, rooms } of nodes) {
         expect(hub.feedCount).toBe(0);

@@ -59,6 +59,7 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
   const journal = new Journal({
     store: wrapped,
     clock,
+    log,
     onCommit: (state, entries) => {
       feeds.committed(state.id, entries);
       announceCommit(desk, state, entries);

@@ -55,7 +55,9 @@ export class TestClient {
 
   /** Sends anything. */
   raw(name: string, ...args: unknown[]): Promise<unknown> {
-    return (this.socket.timeout(15_000) as unknown as { emitWithAck(event: string, ...a: unknown[]): Promise<unknown> }).emitWithAck(name, ...args);
+    return (
+      this.socket.timeout(15_000) as unknown as { emitWithAck(event: string, ...a: unknown[]): Promise<unknown> }
+    ).emitWithAck(name, ...args);
   }
 
   /** Payloads of all events of this name so far. */
@@ -64,7 +66,10 @@ export class TestClient {
   }
 
   /** The next, or an earlier, event of this name that fits. */
-  event<N extends EventName>(name: N, fits: (payload: EventPayload<N>) => boolean = () => true): Promise<EventPayload<N>> {
+  event<N extends EventName>(
+    name: N,
+    fits: (payload: EventPayload<N>) => boolean = () => true,
+  ): Promise<EventPayload<N>> {
     return until(`event ${name}`, () => this.all(name).find(fits));
   }
 

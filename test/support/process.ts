@@ -16,7 +16,14 @@ export class ServerProcess {
   constructor(env: Record<string, string>) {
     this.child = spawn(process.execPath, [...CLI, 'serve'], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'] ?? '', HOST: '127.0.0.1', PORT: '0', NODE_ENV: 'production', DESKWIRE_JWT_SECRET: SECRET, ...env },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOST: '127.0.0.1',
+        PORT: '0',
+        NODE_ENV: 'production',
+        DESKWIRE_JWT_SECRET: SECRET,
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout?.on('data', (chunk: Buffer) => (this.#out += chunk.toString()));
@@ -35,7 +42,8 @@ export class ServerProcess {
     const line = await until(
       'the ready line',
       () => {
-        if (this.child.exitCode !== null) throw new Error(`the server ended with ${String(this.child.exitCode)}: ${this.#err}`);
+        if (this.child.exitCode !== null)
+          throw new Error(`the server ended with ${String(this.child.exitCode)}: ${this.#err}`);
         return this.#out.split('\n').find((text) => text.includes('"msg":"listening"'));
       },
       30_000,

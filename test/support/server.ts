@@ -28,7 +28,11 @@ export const tokenFor = (identity: Identity, ttlSeconds = 3600): string =>
 
 export const customer = (sub: string, more: Partial<Identity> = {}): Identity => ({ sub, role: 'customer', ...more });
 export const agent = (sub: string, more: Partial<Identity> = {}): Identity => ({ sub, role: 'agent', ...more });
-export const supervisor = (sub: string, more: Partial<Identity> = {}): Identity => ({ sub, role: 'supervisor', ...more });
+export const supervisor = (sub: string, more: Partial<Identity> = {}): Identity => ({
+  sub,
+  role: 'supervisor',
+  ...more,
+});
 export const bot = (sub: string, more: Partial<Identity> = {}): Identity => ({ sub, role: 'bot', ...more });
 
 export interface TestServer extends Running {

@@ -1,5 +1,9 @@
 /** Looks again and again until there is something; fails by name after `timeoutMs`. */
-export const until = async <T>(what: string, look: () => T | undefined | false | null, timeoutMs = 10_000): Promise<T> => {
+export const until = async <T>(
+  what: string,
+  look: () => T | undefined | false | null,
+  timeoutMs = 10_000,
+): Promise<T> => {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = look();

@@ -11,7 +11,9 @@ export const claimConversation: Verb<'assignment:claim'> = async (desk, caller, 
     requireOpen(state);
     if (state.assignee !== null) {
       if (isAssignee(actor, state)) return undefined;
-      throw new DeskwireError('already_assigned', undefined, { details: { assignee: state.assignee, fence: state.fence } });
+      throw new DeskwireError('already_assigned', undefined, {
+        details: { assignee: state.assignee, fence: state.fence },
+      });
     }
     return {
       entries: [

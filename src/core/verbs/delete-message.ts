@@ -1,7 +1,7 @@
 import { DeskwireError } from '../../contract/errors.ts';
 import { isoTime } from '../../ports/clock.ts';
 import type { StoredEntry } from '../../ports/store.ts';
-import { requireParticipant } from '../access.ts';
+import { isAuthor, requireParticipant } from '../access.ts';
 import type { Desk, Verb } from '../desk.ts';
 import { findMessage } from '../find-message.ts';
 import { sentHash } from '../message-content.ts';
@@ -16,7 +16,7 @@ export const deleteMessage: Verb<'message:delete'> = async (desk, caller, { conv
     async (state, next) => {
       requireParticipant(actor, state);
       const message = await findMessage(desk, actor.audience, conversationId, messageId);
-      if (message.author?.id !== actor.user.id && actor.role !== 'supervisor') {
+      if (!isAuthor(actor, message) && actor.role !== 'supervisor') {
         throw new DeskwireError('forbidden', 'Only its author, or a supervisor, deletes a message.');
       }
       deletedBefore = message.deleteSeq ?? 0;

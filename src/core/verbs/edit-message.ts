@@ -1,7 +1,7 @@
 import { DeskwireError } from '../../contract/errors.ts';
 import { isoTime } from '../../ports/clock.ts';
 import type { StoredEntry } from '../../ports/store.ts';
-import { notFound, requireOpen, requireParticipant } from '../access.ts';
+import { isAuthor, notFound, requireOpen, requireParticipant } from '../access.ts';
 import type { Verb } from '../desk.ts';
 import { findMessage } from '../find-message.ts';
 import { sentHash } from '../message-content.ts';
@@ -16,7 +16,7 @@ export const editMessage: Verb<'message:edit'> = async (desk, caller, { conversa
     async (state, next) => {
       requireParticipant(actor, state);
       const message = await findMessage(desk, actor.audience, conversationId, messageId);
-      if (message.author?.id !== actor.user.id) throw new DeskwireError('forbidden', 'Only its author edits a message.');
+      if (!isAuthor(actor, message)) throw new DeskwireError('forbidden', 'Only its author edits a message.');
       if (message.deleteSeq !== undefined) throw notFound();
       // The same edit again, because its answer was lost.
       lastEditSeq = message.editSeqs?.at(-1) ?? 0;
@@ -24,7 +24,10 @@ export const editMessage: Verb<'message:edit'> = async (desk, caller, { conversa
       requireOpen(state);
       const { editWindowMs } = desk.limits;
       if (next.now - Date.parse(message.at) > editWindowMs) {
-        throw new DeskwireError('edit_window_passed', `The message was sent at ${message.at}; it can be edited for ${String(editWindowMs)} ms.`);
+        throw new DeskwireError(
+          'edit_window_passed',
+          `The message was sent at ${message.at}; it can be edited for ${String(editWindowMs)} ms.`,
+        );
       }
       const amended: StoredEntry = {
         ...message,

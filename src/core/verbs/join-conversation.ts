@@ -6,7 +6,11 @@ import { arrive, participants } from '../participants.ts';
 import { checkSeq } from '../message-content.ts';
 import { conversationView, cursorView, entryViews, lastSeqSeen } from '../views.ts';
 
-export const joinConversation: Verb<'conversation:join'> = async (desk, caller, { conversationId, afterSeq, limit }) => {
+export const joinConversation: Verb<'conversation:join'> = async (
+  desk,
+  caller,
+  { conversationId, afterSeq, limit },
+) => {
   const { actor, connectionId } = caller;
   const { audience } = actor;
   const state = await desk.journal.read(actor.tenant, conversationId);
@@ -31,6 +35,6 @@ export const joinConversation: Verb<'conversation:join'> = async (desk, caller, 
     hasMore: page.hasMore,
     cursors: cursors.map((cursor) => cursorView(audience, cursor)),
     participants: participants(desk, audience, now),
-    typing: desk.typing.list(conversationId, actor.user.id),
+    typing: desk.typing.list(conversationId, actor.user),
   };
 };

@@ -1,3 +1,4 @@
+import { personKey } from '../../ports/actor.ts';
 import type { Payload, ReplyData } from '../../contract/contract.ts';
 import { audienceRoom } from '../../ports/rooms.ts';
 import type { CursorRecord } from '../../ports/store.ts';
@@ -15,7 +16,7 @@ const move = async (
   const state = await desk.journal.read(actor.tenant, conversationId);
   requireReader(actor, state);
   checkSeq('seq', seq, lastSeqSeen(actor.audience, state));
-  const userId = actor.user.id;
+  const userId = personKey(actor.user);
   const before = (await desk.store.cursors(conversationId)).find((cursor) => cursor.userId === userId);
   // What staff have read of a note is not to be told from their cursor.
   const publicSeq = await desk.store.publicSeqAt(conversationId, seq);

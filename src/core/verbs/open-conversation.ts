@@ -5,7 +5,11 @@ import type { Caller, Verb } from '../desk.ts';
 import { followOpened, openOrFind } from '../open-or-find.ts';
 import { conversationView, entryView } from '../views.ts';
 
-export const openConversation: Verb<'conversation:open'> = async (desk, caller, { customerId, message, ...opening }) => {
+export const openConversation: Verb<'conversation:open'> = async (
+  desk,
+  caller,
+  { customerId, message, ...opening },
+) => {
   const customer = customerOf(caller, customerId);
   const opened = await openOrFind(desk, caller, customer, opening, message);
   const { audience } = caller.actor;
@@ -22,6 +26,7 @@ const customerOf = ({ actor }: Caller, customerId: string | undefined): User => 
     if (customerId === undefined || customerId === actor.user.id) return actor.user;
     throw new DeskwireError('forbidden', 'customerId is for staff; customers open their own conversations.');
   }
-  if (customerId === undefined) throw invalidField('customerId', 'expected the id of the customer on whose behalf you open');
+  if (customerId === undefined)
+    throw invalidField('customerId', 'expected the id of the customer on whose behalf you open');
   return { id: customerId, name: customerId, role: 'customer' };
 };

@@ -2,7 +2,11 @@ import { requireReader } from '../access.ts';
 import type { Verb } from '../desk.ts';
 import { writtenEntry } from '../written.ts';
 
-export const rateConversation: Verb<'conversation:rate'> = async (desk, caller, { conversationId, score, comment = null }) => {
+export const rateConversation: Verb<'conversation:rate'> = async (
+  desk,
+  caller,
+  { conversationId, score, comment = null },
+) => {
   const { actor } = caller;
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireReader(actor, state);

@@ -3,7 +3,11 @@ import { notFound, requireReader } from '../access.ts';
 import type { Verb } from '../desk.ts';
 import { entryViews } from '../views.ts';
 
-export const readHistory: Verb<'conversation:history'> = async (desk, { actor }, { conversationId, beforeSeq, afterSeq, limit }) => {
+export const readHistory: Verb<'conversation:history'> = async (
+  desk,
+  { actor },
+  { conversationId, beforeSeq, afterSeq, limit },
+) => {
   requireReader(actor, await desk.journal.read(actor.tenant, conversationId));
   const page = await desk.store.entries({
     conversationId,

@@ -10,7 +10,10 @@ export const refreshSession: Verb<'session:refresh'> = async (desk, caller, { to
     verified.actor.tenant === actor.tenant &&
     verified.actor.role === actor.role;
   if (!same) {
-    throw new DeskwireError('forbidden', 'The new token names another sub, tenant or role; connect again to change them.');
+    throw new DeskwireError(
+      'forbidden',
+      'The new token names another sub, tenant or role; connect again to change them.',
+    );
   }
   caller.renew(verified);
   return { tokenExpiresAt: isoTime(verified.expiresAt) };

@@ -13,11 +13,17 @@ const requireAssigneeOrSupervisor = (actor: Actor, state: ConversationState): vo
   if (!mayRead(actor, state)) throw notFound();
   throw new DeskwireError(
     'forbidden',
-    state.assignee === null ? 'Nobody is assigned, so there is nothing to release.' : 'Only the assignee, or a supervisor, releases a conversation.',
+    state.assignee === null
+      ? 'Nobody is assigned, so there is nothing to release.'
+      : 'Only the assignee, or a supervisor, releases a conversation.',
   );
 };
 
-export const releaseConversation: Verb<'assignment:release'> = async (desk, caller, { conversationId, reason, summary }) => {
+export const releaseConversation: Verb<'assignment:release'> = async (
+  desk,
+  caller,
+  { conversationId, reason, summary },
+) => {
   const { actor } = caller;
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireAssigneeOrSupervisor(actor, state);

@@ -7,7 +7,9 @@ export const reopenConversation: Verb<'conversation:reopen'> = async (desk, call
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireParticipant(actor, state);
     if (state.status !== 'closed') return undefined;
-    return { entries: [{ type: 'conversation:reopened', author: actor.user, visibility: 'all', fence: state.fence + 1 }] };
+    return {
+      entries: [{ type: 'conversation:reopened', author: actor.user, visibility: 'all', fence: state.fence + 1 }],
+    };
   });
   const { openedSeq } = result.state;
   const type = openedSeq === 1 ? 'conversation:opened' : 'conversation:reopened';

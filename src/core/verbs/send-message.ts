@@ -12,7 +12,8 @@ export const sendMessage: Verb<'message:send'> = async (desk, caller, { conversa
     const { entry, duplicate } = await appendMessage(desk, caller, conversationId, message);
     return { entry: entryView(actor.audience, entry), duplicate };
   }
-  if (actor.role !== 'customer') throw invalidField('conversationId', 'expected an id; only customers may leave it out');
+  if (actor.role !== 'customer')
+    throw invalidField('conversationId', 'expected an id; only customers may leave it out');
   const opened = await openOrFind(desk, caller, actor.user, {}, message);
   if (opened.message === undefined) throw new Error('a message was sent, so there is one');
   await followOpened(desk, caller, opened);

@@ -5,11 +5,18 @@ import type { Caller, Desk, Verb } from '../desk.ts';
 import type { ConversationState } from '../../ports/store.ts';
 
 /** @throws not_found, stale_fence, forbidden */
-const requireJoined = async (desk: Desk, { actor, connectionId }: Caller, conversationId: string): Promise<ConversationState> => {
+const requireJoined = async (
+  desk: Desk,
+  { actor, connectionId }: Caller,
+  conversationId: string,
+): Promise<ConversationState> => {
   const state = await desk.journal.read(actor.tenant, conversationId);
   requireParticipant(actor, state);
   if (!desk.roster.hasJoined(connectionId, conversationId)) {
-    throw new DeskwireError('forbidden', 'This connection has not joined the conversation; send conversation:join first.');
+    throw new DeskwireError(
+      'forbidden',
+      'This connection has not joined the conversation; send conversation:join first.',
+    );
   }
   return state;
 };
@@ -22,6 +29,6 @@ export const startTyping: Verb<'typing:start'> = async (desk, caller, { conversa
 
 export const stopTyping: Verb<'typing:stop'> = async (desk, caller, { conversationId }) => {
   await requireJoined(desk, caller, conversationId);
-  desk.typing.stop(conversationId, caller.actor.user.id, 'stopped');
+  desk.typing.stop(conversationId, caller.actor.user, 'stopped');
   return {};
 };

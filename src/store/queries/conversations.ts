@@ -92,24 +92,19 @@ export const namedConversation = (
       .as('c'),
   );
 
-const CURSOR = /^conversations before (\d{1,15})$/;
-
-const encodeCursor = (n: number): string => Buffer.from(`conversations before ${String(n)}`).toString('base64url');
-
-/** The number a page starts below; undefined for a cursor that was made elsewhere. */
-const decodeCursor = (cursor: string | undefined): number | undefined => {
-  const match = cursor === undefined ? null : CURSOR.exec(Buffer.from(cursor, 'base64url').toString());
-  return match?.[1] === undefined ? undefined : Number(match[1]);
-};
-
 /** One more than `limit`: it tells whether there is a next page. */
 export const conversationList = (db: QueryBuilder, query: ConversationQuery): CompiledQuery<StateRow> => {
-  const before = decodeCursor(query.cursor);
-  const { tenant, status, assigneeId, department, customerId, tag } = query;
+  const { tenant, cursor, status, assigneeId, department, customerId, tag } = query;
+  /** A cursor is the id of the last conversation shown: a number would tell how many there are, in all tenants. */
+  const before = db
+    .selectFrom('conversations as last')
+    .select('last.n')
+    .where('last.tenant', '=', tenant)
+    .where('last.id', '=', cursor ?? '');
   let picked = conversations(db)
     .where('conversations.tenant', '=', tenant)
     .limit(query.limit + 1);
-  if (before !== undefined) picked = picked.where('conversations.n', '<', before);
+  if (cursor !== undefined) picked = picked.where('conversations.n', '<', before);
   if (status !== undefined) picked = picked.where('status', '=', status);
   if (assigneeId === null) picked = picked.where('assignee_id', 'is', null);
   else if (assigneeId !== undefined) picked = picked.where('assignee_id', '=', assigneeId);
@@ -123,7 +118,7 @@ export const conversationList = (db: QueryBuilder, query: ConversationQuery): Co
     .where('t.tenant', '=', tenant)
     .where('t.tag', '=', tag)
     .orderBy('t.conversation', 'desc');
-  if (before !== undefined) tagged = tagged.where('t.conversation', '<', before);
+  if (cursor !== undefined) tagged = tagged.where('t.conversation', '<', before);
   return statesOf(db, tagged.as('c'));
 };
 
@@ -132,7 +127,7 @@ export const conversationPage = (rows: readonly StateRow[], limit: number): Conv
   const last = shown.at(-1);
   return {
     conversations: shown.map(stateOf),
-    nextCursor: rows.length > limit && last !== undefined ? encodeCursor(last.n) : null,
+    nextCursor: rows.length > limit && last !== undefined ? stateOf(last).id : null,
   };
 };
 

@@ -1,4 +1,5 @@
 import { DeskwireError } from '../../contract/errors.ts';
+import { personKey } from '../../ports/actor.ts';
 import { jsonText } from '../../ports/json-text.ts';
 import type { AgentRecord, Append, CursorMove, Facts, Open, StoredEntry } from '../../ports/store.ts';
 import { columnText } from '../column-text.ts';
@@ -31,7 +32,7 @@ const entryColumns = (entries: readonly StoredEntry[], lastSeq: number): Column[
       entry.seq,
       entry.visibility === 'staff' ? 1 : 0,
       entry.at,
-      entry.author === null ? null : columnText(entry.author.id),
+      entry.author === null ? null : columnText(personKey(entry.author)),
       entry.type === 'message:created' ? columnText(entry.clientMessageId) : null,
       jsonText(entry),
     );

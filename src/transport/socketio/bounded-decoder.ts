@@ -37,7 +37,11 @@ const readHead = (packet: string): Head => {
   const head = HEAD.exec(packet.slice(0, HEAD_LENGTH));
   if (head === null) throw new Error('a packet beyond the limits that is not an event');
   const [, , attachments, id, name = ''] = head;
-  return { name, id: id === undefined || id === '' ? undefined : Number(id), attachmentCount: Number(attachments ?? 0) };
+  return {
+    name,
+    id: id === undefined || id === '' ? undefined : Number(id),
+    attachmentCount: Number(attachments ?? 0),
+  };
 };
 
 /** An event whose binary frames are on their way. */

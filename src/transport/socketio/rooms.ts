@@ -32,7 +32,12 @@ export const createRooms = (io: DeskwireServer): Rooms => {
     emitHere: <N extends EventName>(target: Target, event: N, payload: EventPayload<N>) => {
       to(target, true).emit(event, ...([payload] as never));
     },
-    emit: <N extends EventName>(target: Target, event: N, payload: EventPayload<N>, { ephemeral }: { ephemeral: boolean }) => {
+    emit: <N extends EventName>(
+      target: Target,
+      event: N,
+      payload: EventPayload<N>,
+      { ephemeral }: { ephemeral: boolean },
+    ) => {
       to(target, false, ephemeral ? [SLOW_ROOM] : []).emit(event, ...([payload] as never));
     },
     emitTo: <N extends EventName>(connectionId: string, event: N, payload: EventPayload<N>) => {

@@ -11,6 +11,8 @@ const HARD_FACTOR = 4;
 const SOON_MS = 20;
 
 interface EngineSocket {
+  /** Ours: bytes that were added since the buffer was last empty. */
+  countedBytes: number;
   readonly writeBuffer?: readonly { data?: string | Buffer; options?: { wsPreEncodedFrame?: readonly Buffer[] } }[];
   readonly transport?: {
     readonly writable?: boolean;
@@ -39,19 +41,19 @@ export interface SlowReadersOptions {
  * buffer, and costs a reader that keeps up two comparisons a packet.
  */
 const whenOver = (bytes: number, callBack: () => void): ((conn: EngineSocket) => void) => {
-  const counted = new WeakMap<EngineSocket, number>();
   // One function for all connections: a closure for each would be memory for each.
   function onPacket(this: EngineSocket, { data }: { data?: string | Buffer }): void {
     const isFirst = (this.writeBuffer?.length ?? 0) === 0;
     if (isFirst && this.transport?.writable === true) {
-      counted.delete(this);
+      this.countedBytes = 0;
       return;
     }
-    const waiting = (isFirst ? 0 : (counted.get(this) ?? 0)) + (data?.length ?? 0);
-    counted.set(this, waiting);
+    const waiting = (isFirst ? 0 : this.countedBytes) + (data?.length ?? 0);
+    this.countedBytes = waiting;
     if (waiting + (this.transport?.socket?.bufferedAmount ?? 0) > bytes) callBack();
   }
   return (conn) => {
+    conn.countedBytes = 0;
     conn.on('packetCreate', onPacket);
   };
 };

@@ -10,6 +10,7 @@ import type { VerifiedToken } from '../../ports/actor.ts';
 import type { Log } from '../../ports/log.ts';
 import { boundedDecoder } from './bounded-decoder.ts';
 import { EntryEncoder } from './entry-encoder.ts';
+import { forgetHandshake, forgetUpgrades } from './forget-handshake.ts';
 import type { DeskwireServer } from './rooms.ts';
 import { Session } from './session.ts';
 import { writeTogether } from './write-together.ts';
@@ -42,6 +43,7 @@ export const createSocketServer = (options: SocketServerOptions): DeskwireServer
     parser: { Encoder: EntryEncoder, Decoder: boundedDecoder(options.payloadBytes) },
   });
   writeTogether(io);
+  forgetUpgrades(io);
   return io;
 };
 
@@ -58,7 +60,7 @@ export const serveSockets = ({ io, desk, dispatcher, log }: ServeSocketsOptions)
     signIn(desk, socket.handshake.auth as unknown).then(
       (verified) => {
         const { tenant, user } = verified.actor;
-        if (desk.roster.connectionsOf(tenant, user.id).length >= desk.limits.connectionsPerUser) {
+        if (desk.roster.connectionsOf(tenant, user).length >= desk.limits.connectionsPerUser) {
           log.warn({ tenant, userId: user.id }, 'too many connections of one user');
           // Closed, not refused: stock clients come back by themselves after this, and not after a refusal.
           socket.conn.close();
@@ -75,7 +77,13 @@ export const serveSockets = ({ io, desk, dispatcher, log }: ServeSocketsOptions)
   io.on('connection', (socket) => {
     const { verified } = socket.data;
     if (verified === undefined) throw new Error('a connection that did not pass the handshake');
-    serveConnection(socket, verified, { io, desk, dispatcher, log });
+    try {
+      serveConnection(socket, verified, { io, desk, dispatcher, log });
+    } catch (error) {
+      // One connection that can't be served is no reason to end the others.
+      log.error({ error, connectionId: socket.id }, 'a connection could not be served');
+      socket.conn.close();
+    }
   });
 };
 
@@ -92,7 +100,11 @@ const refusal = (error: unknown, log: Log): Error => {
   return Object.assign(new Error(known.message), { data: known.toObject() });
 };
 
-const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispatcher, log }: ServeSocketsOptions): void => {
+const serveConnection = (
+  socket: Socket,
+  verified: VerifiedToken,
+  { desk, dispatcher, log }: ServeSocketsOptions,
+): void => {
   const { actor } = verified;
   connect(desk, socket.id, actor);
   const session = new Session(socket, verified, desk.clock, desk.limits);
@@ -120,8 +132,7 @@ const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispat
     // There is one namespace: who has left it has no use for the transport.
     socket.conn.close();
   });
-  // The request of the handshake is 1.7 KiB that nothing needs any more.
-  (socket.conn as { request: unknown }).request = undefined;
+  forgetHandshake(socket);
   resumeStatus(desk, actor).catch((error: unknown) => {
     log.warn({ error, connectionId: socket.id }, "could not read an agent's status");
   });

@@ -5,7 +5,9 @@ interface EngineSocket {
   flush: () => void;
   /** Ours: it is in line to be flushed. */
   inLine?: boolean;
-  readonly transport?: {
+  readonly writeBuffer: readonly unknown[];
+  readonly transport: {
+    readonly writable: boolean;
     readonly socket?: { readonly _socket?: { cork(): void; uncork(): void } | null };
   };
 }
@@ -24,7 +26,7 @@ export const writeTogether = (io: DeskwireServer): void => {
     waiting = [];
     for (const connection of connections) {
       connection.inLine = false;
-      const tcp = connection.transport?.socket?._socket;
+      const tcp = connection.transport.socket?._socket;
       tcp?.cork();
       flushNow?.call(connection);
       tcp?.uncork();
@@ -33,7 +35,8 @@ export const writeTogether = (io: DeskwireServer): void => {
 
   /** One function for all connections: a closure for each would be memory for each. */
   function flushLater(this: EngineSocket): void {
-    if (this.inLine === true) return;
+    // Engine.IO also asks when nothing waits; when the transport is busy it asks again once it is not.
+    if (this.inLine === true || this.writeBuffer.length === 0 || !this.transport.writable) return;
     this.inLine = true;
     if (waiting.length === 0) setImmediate(flushAll);
     waiting.push(this);
