@@ -216,16 +216,15 @@ export class ConversationWriter {
     const next = entries.reduce(fold, state);
     this.#expected = next;
     this.#underWay += 1;
-    command.options?.onSequenced?.();
     const write: Append = {
       tenant: state.tenant,
       conversationId: this.#id,
       expectedSeq: state.lastSeq,
       entries,
-      ...(change.clientKey && { clientKey: change.clientKey }),
-      ...(change.amended && { amended: change.amended }),
-      ...(change.capacityGuard && { capacityGuard: change.capacityGuard }),
-      ...(entries.some(changesFacts) && { facts: factsOf(next) }),
+      clientKey: change.clientKey,
+      amended: change.amended,
+      capacityGuard: change.capacityGuard,
+      facts: entries.some(changesFacts) ? factsOf(next) : undefined,
     };
     this.#options.store.append(write).then(
       (outcome) => {
@@ -238,6 +237,8 @@ export class ConversationWriter {
         this.#landed();
       },
     );
+    // Not before the store has it: what starts now must come after it there too.
+    command.options?.onSequenced?.();
   }
 
   #settle(command: Command, outcome: AppendOutcome, next: ConversationState, entries: readonly StoredEntry[]): void {

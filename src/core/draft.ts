@@ -1,17 +1,19 @@
+import type { EntryType } from '../contract/schemas.ts';
 import { isoTime } from '../ports/clock.ts';
 import type { StoredEntry } from '../ports/store.ts';
 import { entryId } from './ids.ts';
 
 type Placed = 'id' | 'conversationId' | 'seq' | 'at';
-type DraftOf<E> = E extends StoredEntry ? Omit<E, Placed> : never;
 
 /** An entry that has not yet its place in a log. */
-export type Draft = DraftOf<StoredEntry>;
+export type DraftOf<T extends EntryType> = T extends EntryType ? Omit<StoredEntry<T>, Placed> : never;
+export type Draft = DraftOf<EntryType>;
 
+/** The draft is spread first: V8 copies only the first object of a literal at once, the others property by property. */
 export const place = (draft: Draft, conversationId: string, seq: number, now: number): StoredEntry => ({
+  ...draft,
   id: entryId(conversationId, seq),
   conversationId,
   seq,
   at: isoTime(now),
-  ...draft,
 });

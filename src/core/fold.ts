@@ -56,15 +56,12 @@ const factsAfter = (facts: Facts, entry: StoredEntry): Facts | undefined => {
   }
 };
 
-const positionsAfter = (positions: Positions | null, entry: StoredEntry): Positions => {
-  const seen = entry.visibility === 'all' || positions === null;
-  return {
-    lastSeq: entry.seq,
-    updatedAt: entry.at,
-    publicSeq: seen ? entry.seq : positions.publicSeq,
-    publicUpdatedAt: seen ? entry.at : positions.publicUpdatedAt,
-  };
-};
+const positionsOf = ({ lastSeq, publicSeq, updatedAt, publicUpdatedAt }: Positions): Positions => ({
+  lastSeq,
+  publicSeq,
+  updatedAt,
+  publicUpdatedAt,
+});
 
 const opened = (tenant: string, entry: StoredEntry): Facts => {
   if (entry.type !== 'conversation:opened') throw new Error(`entry ${entry.id}: expected conversation:opened first`);
@@ -98,7 +95,10 @@ const opened = (tenant: string, entry: StoredEntry): Facts => {
 /** The first state of a conversation, from its first entry. */
 export const begin = (tenant: string, entry: StoredEntry): ConversationState => ({
   ...opened(tenant, entry),
-  ...positionsAfter(null, entry),
+  lastSeq: entry.seq,
+  publicSeq: entry.seq,
+  updatedAt: entry.at,
+  publicUpdatedAt: entry.at,
 });
 
 /** The state after one more entry: a conversation is nothing but this, over its log. */
@@ -106,7 +106,17 @@ export const fold = (state: ConversationState, entry: StoredEntry): Conversation
   if (entry.seq !== state.lastSeq + 1) {
     throw new Error(`entry ${entry.id}: expected seq ${String(state.lastSeq + 1)}`);
   }
-  return { ...state, ...factsAfter(state, entry), ...positionsAfter(state, entry) };
+  const facts = factsAfter(state, entry);
+  const seen = entry.visibility === 'all';
+  // Field by field for what every message changes: it is on the way of each.
+  const next: ConversationState = {
+    ...state,
+    lastSeq: entry.seq,
+    updatedAt: entry.at,
+    publicSeq: seen ? entry.seq : state.publicSeq,
+    publicUpdatedAt: seen ? entry.at : state.publicUpdatedAt,
+  };
+  return facts === undefined ? next : { ...next, ...facts, ...positionsOf(next) };
 };
 
 /** Whether an entry of this type changes more than positions. */

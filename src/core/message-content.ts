@@ -6,7 +6,7 @@ import type { Json } from '../contract/text.ts';
 import type { Actor } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
 import { invalidField, notFound, requireOpen, requireParticipant } from './access.ts';
-import type { Draft } from './draft.ts';
+import type { DraftOf } from './draft.ts';
 import { lastSeqSeen } from './views.ts';
 
 export type MessagePayload = Omit<Payload<'message:send'>, 'conversationId'>;
@@ -36,17 +36,20 @@ export const checkSeq = (path: string, seq: number, lastSeq: number): void => {
     throw invalidField(path, `expected at most ${String(lastSeq)}, the last seq, found ${String(seq)}`);
 };
 
-export const messageDraft = (author: User, message: MessagePayload): Draft => ({
-  type: 'message:created',
-  author,
-  visibility: message.visibility ?? 'all',
-  clientMessageId: message.clientMessageId,
-  text: message.text ?? null,
-  format: message.format ?? 'plain',
-  attachments: [],
-  ...(message.replyToSeq === undefined ? {} : { replyToSeq: message.replyToSeq }),
-  ...(message.metadata === undefined ? {} : { metadata: message.metadata }),
-});
+export const messageDraft = (author: User, message: MessagePayload): DraftOf<'message:created'> => {
+  const draft: DraftOf<'message:created'> = {
+    type: 'message:created',
+    author,
+    visibility: message.visibility ?? 'all',
+    clientMessageId: message.clientMessageId,
+    text: message.text ?? null,
+    format: message.format ?? 'plain',
+    attachments: [],
+  };
+  if (message.replyToSeq !== undefined) draft.replyToSeq = message.replyToSeq;
+  if (message.metadata !== undefined) draft.metadata = message.metadata;
+  return draft;
+};
 
 const sorted = (value: Json): Json => {
   if (Array.isArray(value)) return value.map(sorted);

@@ -129,13 +129,13 @@ export interface Append {
   /** Seq of the last entry that the writer knows; the entries follow it. */
   expectedSeq: number;
   entries: readonly StoredEntry[];
-  clientKey?: ClientKey;
+  clientKey?: ClientKey | undefined;
   /** Given when the entries change more than positions. */
-  facts?: Facts;
+  facts?: Facts | undefined;
   /** Entries that read otherwise from now on (after an edit or a deletion), whole. */
-  amended?: readonly StoredEntry[];
+  amended?: readonly StoredEntry[] | undefined;
   /** Refuses the write unless the agent has fewer than `capacity` assigned conversations. */
-  capacityGuard?: { agentId: string; capacity: number };
+  capacityGuard?: { agentId: string; capacity: number } | undefined;
 }
 
 export type AppendOutcome =

@@ -5,8 +5,9 @@ import { checkMessage } from '../message-content.ts';
 import { followOpened, openOrFind } from '../open-or-find.ts';
 import { conversationView, entryView } from '../views.ts';
 
-export const sendMessage: Verb<'message:send'> = async (desk, caller, { conversationId, ...message }) => {
+export const sendMessage: Verb<'message:send'> = async (desk, caller, message) => {
   const { actor } = caller;
+  const { conversationId } = message;
   checkMessage(actor, message);
   if (conversationId !== undefined) {
     const { entry, duplicate } = await appendMessage(desk, caller, conversationId, message);
