@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MIN_SECRET_BYTES } from '../auth/keys.ts';
+import { makeFolder } from '../store/make-folder.ts';
 import { StartError } from './start-error.ts';
 
 const FILE_NAME = 'jwt-secret';
@@ -38,7 +39,7 @@ export const developmentSecret = async (dataDir: string): Promise<DevelopmentSec
   const existing = await read(path);
   if (existing !== undefined) return { secret: existing, path, created: false };
 
-  await mkdir(dataDir, { recursive: true });
+  makeFolder(dataDir);
   const secret = randomBytes(32).toString('base64url');
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(draft, `${secret}\n`, { mode: 0o600, flag: 'wx' });

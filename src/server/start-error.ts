@@ -46,6 +46,10 @@ const explain = (error: NodeJS.ErrnoException & { address?: string; port?: numbe
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return `Can't listen on ${place}: this machine has no such address. Set HOST to one that it has, or to 0.0.0.0.`;
+    case 'ENOENT':
+      return error.syscall === 'mkdir'
+        ? `Can't make the folder ${error.path ?? ''}: its place can't hold folders. Set DATA_DIR to a place that can be written.`
+        : undefined;
     case 'EROFS':
     case 'ENOSPC':
       return `Can't write ${error.path ?? 'a file'}: ${error.code === 'EROFS' ? 'it is read-only' : 'the disk is full'}. Set DATA_DIR to a place that can be written.`;

@@ -115,6 +115,12 @@ describe('a start', () => {
     expect((await again.request('conversation:list', {})).conversations).toMatchObject([{ lastSeq: 2 }]);
   });
 
+  it('[START-1] on a data folder that can not be made ends at once and says so', async () => {
+    const server = start({ DATA_DIR: '/proc/deskwire' });
+    expect(await exitCode(server)).toBe(1);
+    expect(server.stderr).toContain("/proc/deskwire/deskwire.db can't be opened");
+  });
+
   it('[START-1] on a port that is taken says so, and what to do', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

@@ -1,5 +1,6 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
 import { StoreStartError } from '../start-error.ts';
 import { type Connection, connect, rowsOf, sqliteCode } from './driver.ts';
 import { type Migrated, migrateConnection } from './migrate.ts';
@@ -46,7 +47,7 @@ const checkPath = (given: string): string => {
   }
   const path = resolve(given);
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
       throw new StoreStartError(`${path} is a folder, expected a file: name a file in it.`);
     }

@@ -1,7 +1,12 @@
 import type { Server } from 'socket.io';
 import type { ClientToServerEvents, EventName, EventPayload, ServerToClientEvents } from '../../contract/contract.ts';
+import type { VerifiedToken } from '../../ports/actor.ts';
 import type { Rooms, Target } from '../../ports/rooms.ts';
-import type { SocketData } from './socketio.ts';
+
+export interface SocketData {
+  /** Set by the handshake. */
+  verified?: VerifiedToken;
+}
 
 export type DeskwireServer = Server<ClientToServerEvents, ServerToClientEvents, Record<string, never>, SocketData>;
 

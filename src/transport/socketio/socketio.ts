@@ -18,11 +18,6 @@ import { writeTogether } from './write-together.ts';
 /** The path clients connect to. */
 export const SOCKET_IO_PATH = '/socket.io';
 
-export interface SocketData {
-  /** Set by the handshake. */
-  verified?: VerifiedToken;
-}
-
 export interface SocketServerOptions {
   readonly httpServer: HttpServer;
   readonly payloadBytes: number;
