@@ -14,8 +14,7 @@ interface Deadline {
  * Runs what is not over in time. All have the same time, so the oldest is due first and one timer does for all: a timer for each request
  * would cost more than looking at its payload.
  *
- * A linked list, and not a Map: a Map that is added to and deleted from is copied again and again, and each copy that has grown old
- * keeps what it held, and the next copy, until a full garbage collection.
+ * A linked list: what is added last is due last, and what is answered is taken out of the middle.
  */
 export class Deadlines {
   readonly #clock: Clock;

@@ -94,18 +94,19 @@ export interface Query {
 
 /** Queries of one read see the same instant: the worker does one thing at a time and nobody else writes. */
 export type Request =
-  | { id: number; kind: 'batch'; writes: readonly Write[] }
-  | { id: number; kind: 'read'; queries: readonly Query[] }
+  | { kind: 'batch'; writes: readonly Write[] }
+  | { kind: 'read'; queries: readonly Query[] }
   /** For a message of this client id in any unnamed conversation of the customer. */
-  | { id: number; kind: 'find'; tenant: string; customerId: string; clientId: string }
-  | { id: number; kind: 'probe' }
-  | { id: number; kind: 'close' };
+  | { kind: 'find'; tenant: string; customerId: string; clientId: string }
+  | { kind: 'probe' }
+  | { kind: 'close' };
 
+/** In the order of the requests, one for each. */
 export type Answer =
-  | { id: number; kind: 'outcomes'; outcomes: readonly Outcome[] }
-  | { id: number; kind: 'rows'; rows: readonly (readonly unknown[])[] }
-  | { id: number; kind: 'done' }
-  | ({ id: number } & Failure);
+  | { kind: 'outcomes'; outcomes: readonly Outcome[] }
+  | { kind: 'rows'; rows: readonly (readonly unknown[])[] }
+  | { kind: 'done' }
+  | Failure;
 
 export interface WorkerOptions {
   path: string;

@@ -5,8 +5,6 @@ import { StoreStartError } from '../start-error.ts';
 import type { Answer, Failure, Hello, Request, WorkerOptions } from './messages.ts';
 import type { Migrated } from './migrate.ts';
 
-type Unnumbered<T> = T extends { id: number } ? Omit<T, 'id'> : never;
-
 interface Waiting {
   answered: (answer: Answer) => void;
   /** The worker ended: whether it did what it was asked is not known. */
@@ -28,7 +26,6 @@ export class WorkerLink {
   readonly #worker: Worker;
   /** The worker answers in the order in which it was asked. */
   #waiting: Waiting[] = [];
-  #nextId = 1;
   #ended: string | undefined;
   #closing = false;
 
@@ -87,25 +84,19 @@ export class WorkerLink {
   }
 
   /** Both are called at once or later, one of them, once. */
-  send(request: Unnumbered<Request>, answered: (answer: Answer) => void, lost: (reason: string) => void): void {
+  send(request: Request, answered: (answer: Answer) => void, lost: (reason: string) => void): void {
     if (this.#ended !== undefined) {
       lost(this.#ended);
       return;
     }
-    const id = this.#nextId++;
     this.#waiting.push({ answered, lost });
-    this.#worker.postMessage({ ...request, id });
+    this.#worker.postMessage(request);
   }
 
   /** `send` as a promise; a failure is an answer too. */
-  ask(request: Unnumbered<Request>): Promise<Exclude<Answer, { kind: 'outcomes' }>> {
+  ask(request: Request): Promise<Exclude<Answer, { kind: 'outcomes' }>> {
     return new Promise((resolve) => {
-      const failed = (cause: string): { id: number } & Failure => ({
-        id: 0,
-        kind: 'failed',
-        code: 'unavailable',
-        cause,
-      });
+      const failed = (cause: string): Failure => ({ kind: 'failed', code: 'unavailable', cause });
       this.send(
         request,
         (answer) => resolve(answer.kind === 'outcomes' ? failed('unexpected answer') : answer),

@@ -13,29 +13,31 @@ const serve = (port: NonNullable<typeof parentPort>, database: OpenDatabase, opt
   const answer = (request: Request): Answer => {
     switch (request.kind) {
       case 'batch':
-        return { id: request.id, kind: 'outcomes', outcomes: writer.run(request.writes) };
+        return { kind: 'outcomes', outcomes: writer.run(request.writes) };
       case 'read':
-        return { id: request.id, kind: 'rows', rows: request.queries.map((query) => queries.run(query)) };
+        return { kind: 'rows', rows: request.queries.map((query) => queries.run(query)) };
       case 'find': {
         const body = writer.findUnnamed(request.tenant, request.customerId, request.customerId, request.clientId);
-        return { id: request.id, kind: 'rows', rows: [body === undefined ? [] : [{ body }]] };
+        return { kind: 'rows', rows: [body === undefined ? [] : [{ body }]] };
       }
       case 'probe':
         writer.probe();
-        return { id: request.id, kind: 'done' };
+        return { kind: 'done' };
       case 'close':
         port.off('message', onMessage);
         database.close();
-        return { id: request.id, kind: 'done' };
+        return { kind: 'done' };
     }
   };
 
-  const onMessage = (request: Request): void => {
+  const onMessage = (request: Request | null): void => {
+    // Answers are told apart by their order: one to something that was not asked would be taken for another's.
+    if (request === null) throw new TypeError('expected a request');
     let reply: Answer;
     try {
       reply = answer(request);
     } catch (error) {
-      reply = { id: request.id, kind: 'failed', code: 'unavailable', cause: sqliteCode(error) };
+      reply = { kind: 'failed', code: 'unavailable', cause: sqliteCode(error) };
     }
     port.postMessage(reply);
   };
