@@ -3,6 +3,7 @@ import type { RequestSpec } from './define.ts';
 import { type ErrorObject } from './errors.ts';
 import { EVENTS } from './events.ts';
 import type { Limits } from './limits.ts';
+import { agentRequests } from './requests/agent.ts';
 import { assignmentRequests } from './requests/assignment.ts';
 import { conversationRequests } from './requests/conversation.ts';
 import { messageRequests } from './requests/message.ts';
@@ -19,6 +20,7 @@ export const createContract = (limits: Limits) => ({
     ...conversationRequests(limits),
     ...messageRequests(limits),
     ...typingRequests(limits),
+    ...agentRequests(),
     ...assignmentRequests(limits),
   },
   events: EVENTS,

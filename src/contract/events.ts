@@ -3,7 +3,7 @@ import { event } from './define.ts';
 import * as story from './examples.ts';
 import { LIMIT_NAMES, DEFAULT_LIMITS, type LimitName } from './limits.ts';
 import { ROLES } from './roles.ts';
-import { ENTRIES, ErrorObjectSchema, TYPING_END_REASONS, User } from './schemas.ts';
+import { Agent, Conversation, ENTRIES, ErrorObjectSchema, queueFields, TYPING_END_REASONS, User } from './schemas.ts';
 import { seq, time } from './text.ts';
 
 const limitShape = Object.fromEntries(LIMIT_NAMES.map((name) => [name, z.number()])) as Record<LimitName, z.ZodNumber>;
@@ -36,6 +36,14 @@ export const FACTS = {
       'Also to every connection of the agents concerned and to the online agents of the department, joined or not.',
     payload: ENTRIES['conversation:released'],
     examples: [story.released],
+  }),
+  'conversation:transferred': event({
+    kind: 'fact',
+    title: 'Transferred',
+    description:
+      'Also to every connection of the agents concerned and, when it waits, to the online agents of the department, joined or not.',
+    payload: ENTRIES['conversation:transferred'],
+    examples: [story.transferred],
   }),
   'conversation:updated': event({
     kind: 'fact',
@@ -124,6 +132,32 @@ export const EPHEMERAL = {
     description: 'A cursor moved.',
     payload: z.strictObject({ ...inConversation, userId: z.string(), deliveredSeq: seq(), readSeq: seq() }),
     examples: [{ conversationId: story.CONVERSATION_ID, userId: story.bob.id, deliveredSeq: 2, readSeq: 2 }],
+  }),
+  'queue:updated': event({
+    kind: 'ephemeral',
+    title: 'Place in the queue',
+    description:
+      "The place, or what the expected wait rests on, has changed: also when nobody is online any more, and when somebody is again. Told at most every `limits.queueUpdateMs`, and far from the head only when it changed by a twentieth. After a refresh it is the conversation's `queue`.",
+    payload: z.strictObject({ ...inConversation, ...queueFields }),
+    examples: [
+      { conversationId: story.CONVERSATION_ID, position: 2, estimatedWaitMs: 90_000, basis: 'handling_time' },
+      { conversationId: story.CONVERSATION_ID, position: 1, estimatedWaitMs: null, basis: 'nobody_online' },
+    ],
+  }),
+  'agent:presence': event({
+    kind: 'ephemeral',
+    title: 'Presence of an agent',
+    description: 'Status, capacity, departments or skills of an agent changed. To all staff and bots of the tenant.',
+    payload: z.strictObject({ agent: Agent }),
+    examples: [{ agent: story.bobAtWork }],
+  }),
+  'assignment:offered': event({
+    kind: 'ephemeral',
+    title: 'A conversation is offered to you',
+    description:
+      'Accept or decline it before `expiresAt`; then it goes to the next. Sent again to a connection that comes while the offer stands.',
+    payload: z.strictObject({ offerId: z.string(), conversation: Conversation, expiresAt: time() }),
+    examples: [{ offerId: story.OFFER_ID, conversation: story.conversation(2), expiresAt: story.AT }],
   }),
 } as const;
 

@@ -1,8 +1,18 @@
 /** The people and things of the examples, so that one story runs through the document. */
-import type { Conversation, EntryOf, User } from './schemas.ts';
+import type { Agent, Conversation, EntryOf, User } from './schemas.ts';
 
 export const ann: User = { id: 'customer-ann', name: 'Ann', role: 'customer' };
 export const bob: User = { id: 'agent-bob', name: 'Bob', role: 'agent' };
+export const cleo: User = { id: 'agent-cleo', name: 'Cleo', role: 'agent' };
+export const bobAtWork: Agent = {
+  ...bob,
+  status: 'online',
+  departments: ['orders'],
+  skills: ['german'],
+  activeCount: 2,
+  capacity: 5,
+};
+export const OFFER_ID = 'o_t5Kq8Wn2Zp4Xv7Lr';
 export const AT = '2026-01-15T09:30:00.000Z';
 export const CONVERSATION_ID = 'c_V7bGq2Xw9LkPz4Rt';
 
@@ -45,6 +55,18 @@ export const assigned: EntryOf<'conversation:assigned'> = {
   fence: 1,
   reason: 'claimed',
 };
+export const routed: EntryOf<'conversation:assigned'> = {
+  ...assigned,
+  author: null,
+  reason: 'routed',
+  decision: {
+    strategy: 'least-busy',
+    why: 'the smallest share of capacity in use',
+    candidates: [{ agentId: bob.id, activeCount: 1, capacity: 5 }],
+    skipped: [{ agentId: cleo.id, reason: 'away' }],
+    complete: true,
+  },
+};
 export const released: EntryOf<'conversation:released'> = {
   ...common,
   id: entryId(4),
@@ -55,6 +77,19 @@ export const released: EntryOf<'conversation:released'> = {
   previousAssignee: bob,
   fence: 2,
   reason: 'released',
+};
+export const transferred: EntryOf<'conversation:transferred'> = {
+  ...common,
+  id: entryId(4),
+  seq: 4,
+  type: 'conversation:transferred',
+  author: bob,
+  assignee: cleo,
+  previousAssignee: bob,
+  fence: 2,
+  reason: 'transferred',
+  department: null,
+  summary: 'Wants a refund.',
 };
 export const edited: EntryOf<'message:edited'> = {
   ...common,
@@ -89,6 +124,8 @@ export const closed: EntryOf<'conversation:closed'> = {
   type: 'conversation:closed',
   author: bob,
   reason: 'Solved',
+  resolutionMs: 480_000,
+  firstResponseMs: 21_000,
 };
 export const reopened: EntryOf<'conversation:reopened'> = {
   ...common,

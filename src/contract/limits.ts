@@ -99,7 +99,40 @@ export const LIMITS = {
     default: 10_000,
     min: 1_000,
     max: 10 * MINUTE_MS,
-    description: 'An agent whose last connection is lost counts as gone after at most this long.',
+    description:
+      'An agent of whom nothing is heard counts as gone after at most this long; the conversations go back to the queue.',
+  },
+  offerMs: {
+    default: 30_000,
+    min: 500,
+    max: 60 * MINUTE_MS,
+    description: 'An offered conversation goes to the next agent if it is not accepted by then.',
+  },
+  passMs: {
+    default: 2 * MINUTE_MS,
+    min: 0,
+    max: 24 * 60 * MINUTE_MS,
+    description:
+      'An agent who declined a conversation, let the offer expire or gave it back is not chosen for it again this long.',
+  },
+  queueUpdateMs: {
+    default: 1_000,
+    min: 50,
+    max: MINUTE_MS,
+    description: 'Places in a queue are told (queue:updated) at most this often.',
+  },
+  inactivityRemindMs: {
+    default: 0,
+    min: 0,
+    max: 365 * 24 * 60 * MINUTE_MS,
+    description: 'A customer silent this long after an answer is reminded; 0: never.',
+  },
+  inactivityCloseMs: {
+    default: 0,
+    min: 0,
+    max: 365 * 24 * 60 * MINUTE_MS,
+    description:
+      'A conversation is closed this long after the reminder (or after the answer, without reminders), if the customer stays silent; 0: never.',
   },
   agentCapacity: {
     default: 10,

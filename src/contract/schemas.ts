@@ -31,6 +31,14 @@ export const ASSIGNMENT_REASONS = [
   'bot_handoff',
   'inactivity',
 ] as const;
+export const ROUTING_STRATEGIES = ['least-busy', 'round-robin', 'longest-idle', 'manual', 'offer'] as const;
+/** Why somebody who works on a conversation's department was no candidate for it. */
+export const SKIP_REASONS = ['offline', 'away', 'disconnected', 'full', 'skills', 'passed', 'bot', 'person'] as const;
+export const OFFER_OUTCOMES = ['declined', 'expired', 'withdrawn'] as const;
+/** What an expected wait rests on. */
+export const WAIT_BASES = ['handling_time', 'no_history', 'nobody_online', 'out_of_hours'] as const;
+/** What the server itself says in a conversation. */
+export const NOTICES = ['out_of_hours', 'inactivity'] as const;
 export const TYPING_END_REASONS = [
   'stopped',
   'message',
@@ -58,9 +66,53 @@ export const Rating = z
   .strictObject({ score: z.int().min(1).max(5), comment: z.string().nullable(), at: time() })
   .meta({ id: 'Rating' });
 
-export const QueuePlace = z
-  .strictObject({ position: z.int().min(1), estimatedWaitMs: z.int().min(0).nullable(), basis: z.string() })
-  .meta({ id: 'QueuePlace' });
+export const queueFields = {
+  position: z.int().min(1).meta({ description: 'Place in the queue of the department: 1 is next.' }),
+  estimatedWaitMs: z.int().min(0).nullable().meta({ description: 'null: cannot be said; `basis` says why.' }),
+  basis: z.enum(WAIT_BASES).meta({
+    description:
+      '`handling_time`: the position times the mean time that the last conversations of the department took, divided by the places of its online agents. `no_history`: none has ended since the server started. `nobody_online`: no agent is. `out_of_hours`: the department is closed, until `opensAt`.',
+  }),
+  opensAt: time().optional(),
+};
+export const QueuePlace = z.strictObject(queueFields).meta({ id: 'QueuePlace' });
+export type QueuePlace = z.output<typeof QueuePlace>;
+
+export const Agent = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    role: z.enum(ROLES),
+    status: z
+      .enum(AGENT_STATUSES)
+      .meta({ description: 'What agent:status said; `offline` once the lease has ended, whatever it said.' }),
+    departments: z.array(z.string()),
+    skills: z.array(z.string()),
+    activeCount: z.int().min(0).meta({ description: 'Conversations assigned now.' }),
+    capacity: z.int().min(0),
+  })
+  .meta({ id: 'Agent', description: 'Somebody who answers, as the staff see him.' });
+export type Agent = z.output<typeof Agent>;
+
+export const Decision = z
+  .strictObject({
+    strategy: z.enum(ROUTING_STRATEGIES),
+    why: z.string(),
+    candidates: z
+      .array(z.strictObject({ agentId: z.string(), activeCount: z.int().min(0), capacity: z.int().min(0) }))
+      .meta({ description: 'Who could take it, the best first: the first was chosen. At most ten.' }),
+    skipped: z
+      .array(z.strictObject({ agentId: z.string(), reason: z.enum(SKIP_REASONS) }))
+      .meta({ description: 'Who works on the department and could not take it. At most ten.' }),
+    complete: z.boolean().meta({ description: 'Whether both lists name everybody.' }),
+  })
+  .meta({ id: 'Decision', description: 'Why the router chose this agent. Staff only.' });
+export type Decision = z.output<typeof Decision>;
+
+export const Offer = z
+  .strictObject({ offerId: z.string(), agent: User, expiresAt: time(), decision: Decision })
+  .meta({ id: 'Offer', description: 'A conversation offered to an agent, who accepts or declines. Staff only.' });
+export type Offer = z.output<typeof Offer>;
 
 export const Conversation = z
   .strictObject({
@@ -119,6 +171,7 @@ const assignmentFields = {
     .string()
     .optional()
     .meta({ description: 'What the one who hands over wants the next to know. Staff only.' }),
+  decision: Decision.optional(),
 };
 
 /** The durable facts: what a conversation's log is made of. The event's name is the entry's `type`. */
@@ -146,21 +199,38 @@ export const ENTRIES = {
   'conversation:released': entry(
     'conversation:released',
     'ConversationReleased',
-    'The assignee gave the conversation back to the queue.',
+    'The assignee gave the conversation back to the queue, or is gone.',
     assignmentFields,
+  ),
+  'conversation:transferred': entry(
+    'conversation:transferred',
+    'ConversationTransferred',
+    'The conversation was handed to another agent, or to the queue of another department.',
+    {
+      ...assignmentFields,
+      department: z.string().nullable().meta({ description: 'The department from now on.' }),
+    },
   ),
   'conversation:updated': entry('conversation:updated', 'ConversationUpdated', 'What was changed, and only that.', {
     subject: z.string().nullable().optional(),
     tags: z.array(z.string()).optional().meta({ description: 'Staff only.' }),
     priority: Priority.optional(),
     metadata: Metadata.optional(),
+    offer: Offer.nullable()
+      .optional()
+      .meta({ description: 'Offered to this agent from now on; null: to nobody. Staff only.' }),
+    offerOutcome: z.enum(OFFER_OUTCOMES).optional().meta({ description: 'How the offer before ended. Staff only.' }),
   }),
-  'conversation:closed': entry(
-    'conversation:closed',
-    'ConversationClosed',
-    'The conversation takes no more messages.',
-    { reason: z.string().nullable() },
-  ),
+  'conversation:closed': entry('conversation:closed', 'ConversationClosed', 'The conversation has ended.', {
+    reason: z.string().nullable().meta({ description: '`inactivity`: closed by the server.' }),
+    resolutionMs: z.int().min(0).optional().meta({ description: 'Since it was opened, or reopened.' }),
+    firstResponseMs: z
+      .int()
+      .min(0)
+      .nullable()
+      .optional()
+      .meta({ description: 'From then to the first answer of a person; null: there was none.' }),
+  }),
   'conversation:reopened': entry(
     'conversation:reopened',
     'ConversationReopened',
@@ -182,6 +252,12 @@ export const ENTRIES = {
       attachments: z.array(Attachment),
       replyToSeq: seq().optional(),
       metadata: Metadata.optional(),
+      notice: z.enum(NOTICES).optional().meta({ description: 'The server says this by itself; `author` is null.' }),
+      firstResponseMs: z
+        .int()
+        .min(0)
+        .optional()
+        .meta({ description: "On a person's first answer: how long the customer waited for it." }),
       editedAt: time().optional(),
       deletedAt: time().optional(),
     },

@@ -257,7 +257,8 @@ export class ConversationWriter {
         command.reject(
           new DeskwireError(
             'capacity_reached',
-            `You hold ${String(outcome.activeCount)} conversations, which is your capacity; close or release one first.`,
+            `The agent holds ${String(outcome.activeCount)} conversations, which is all that the agent's capacity allows; close or release one first.`,
+            { details: { activeCount: outcome.activeCount } },
           ),
         );
         break;

@@ -1,17 +1,33 @@
 import type { ConversationState, Facts, Positions, StoredEntry } from '../ports/store.ts';
 
+/** Reasons for which an agent is not to get the conversation again at once; who is gone may have it when he comes back. */
+const GIVES_BACK: ReadonlySet<string> = new Set(['released', 'transferred', 'inactivity']);
+
+const passed = ({ passedBy }: Facts, agentId: string, at: string): Facts['passedBy'] => [
+  ...passedBy.filter((pass) => pass.agentId !== agentId),
+  { agentId, at },
+];
+
+const offerAfter = (facts: Facts, { offer, offerOutcome, at }: StoredEntry<'conversation:updated'>): Partial<Facts> => {
+  if (offer === undefined) return {};
+  if (facts.offer === null || offerOutcome === undefined || offerOutcome === 'withdrawn') return { offer };
+  return { offer, passedBy: passed(facts, facts.offer.agent.id, at) };
+};
+
 /** What an entry does to the facts; undefined when it changes positions only. */
 const factsAfter = (facts: Facts, entry: StoredEntry): Facts | undefined => {
   switch (entry.type) {
     case 'message:created':
+      return entry.firstResponseMs === undefined ? undefined : { ...facts, firstResponseMs: entry.firstResponseMs };
     case 'message:edited':
     case 'message:deleted':
       return undefined;
     case 'conversation:opened':
       throw new Error(`entry ${entry.id}: a conversation is opened once, by its first entry`);
     case 'conversation:assigned':
+    case 'conversation:transferred':
     case 'conversation:released': {
-      const { assignee, previousAssignee, fence } = entry;
+      const { assignee, previousAssignee, fence, reason } = entry;
       const former = new Set(facts.formerAssignees);
       if (previousAssignee !== null) former.add(previousAssignee.id);
       if (assignee !== null) former.delete(assignee.id);
@@ -21,19 +37,36 @@ const factsAfter = (facts: Facts, entry: StoredEntry): Facts | undefined => {
         fence,
         status: assignee === null ? 'queued' : 'assigned',
         formerAssignees: [...former],
-        assignedSeq: entry.type === 'conversation:assigned' ? entry.seq : facts.assignedSeq,
+        assignedAt: assignee === null ? null : entry.at,
+        assignedSeq: assignee === null ? facts.assignedSeq : entry.seq,
+        offer: null,
+        passedBy:
+          assignee === null && previousAssignee !== null && GIVES_BACK.has(reason)
+            ? passed(facts, previousAssignee.id, entry.at)
+            : facts.passedBy,
+        handedOff: facts.handedOff || reason === 'bot_handoff',
+        department: entry.type === 'conversation:transferred' ? entry.department : facts.department,
       };
     }
     case 'conversation:updated':
       return {
         ...facts,
+        ...offerAfter(facts, entry),
         ...(entry.subject === undefined ? {} : { subject: entry.subject }),
         ...(entry.tags === undefined ? {} : { tags: entry.tags }),
         ...(entry.priority === undefined ? {} : { priority: entry.priority }),
         ...(entry.metadata === undefined ? {} : { metadata: entry.metadata }),
       };
     case 'conversation:closed':
-      return { ...facts, status: 'closed', closedAt: entry.at, closedSeq: entry.seq };
+      return {
+        ...facts,
+        status: 'closed',
+        closedAt: entry.at,
+        closedSeq: entry.seq,
+        assignedAt: null,
+        offer: null,
+        passedBy: [],
+      };
     case 'conversation:reopened': {
       const former = new Set(facts.formerAssignees);
       if (facts.assignee !== null) former.add(facts.assignee.id);
@@ -44,7 +77,9 @@ const factsAfter = (facts: Facts, entry: StoredEntry): Facts | undefined => {
         assignee: null,
         fence: entry.fence,
         formerAssignees: [...former],
+        openedAt: entry.at,
         openedSeq: entry.seq,
+        firstResponseMs: null,
       };
     }
     case 'conversation:rated':
@@ -85,6 +120,12 @@ const opened = (tenant: string, entry: StoredEntry): Facts => {
     closedAt: null,
     rating: null,
     formerAssignees: [],
+    openedAt: at,
+    assignedAt: null,
+    firstResponseMs: null,
+    offer: null,
+    passedBy: [],
+    handedOff: false,
     openedSeq: seq,
     closedSeq: 0,
     assignedSeq: 0,
@@ -120,7 +161,8 @@ export const fold = (state: ConversationState, entry: StoredEntry): Conversation
 };
 
 /** Whether an entry of this type changes more than positions. */
-export const changesFacts = (entry: StoredEntry): boolean => !entry.type.startsWith('message:');
+export const changesFacts = (entry: StoredEntry): boolean =>
+  !entry.type.startsWith('message:') || (entry.type === 'message:created' && entry.firstResponseMs !== undefined);
 
 /** The facts of a state, without its positions. */
 export const factsOf = (state: ConversationState): Facts => {

@@ -1,4 +1,4 @@
-import type { Conversation, Cursor, EntryOf, EntryType, User } from '../contract/schemas.ts';
+import type { Conversation, Cursor, EntryOf, EntryType, Offer, User } from '../contract/schemas.ts';
 import type { Audience } from '../contract/roles.ts';
 import type { Metadata } from '../contract/text.ts';
 
@@ -39,6 +39,8 @@ export interface Store {
     clientConversationId: string,
   ): Promise<ConversationState | null>;
   listConversations(query: ConversationQuery): Promise<ConversationPage>;
+  /** A page of what is not closed, of all tenants, in the order of opening. */
+  openConversations(query: { cursor?: string | undefined; limit: number }): Promise<ConversationPage>;
 
   /** A page in ascending seq. `lastSeq` is the conversation's, of the same instant as the page; null when there is none such. */
   entries(query: EntryQuery): Promise<EntryPage | null>;
@@ -51,7 +53,8 @@ export interface Store {
   heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 
   cursors(conversationId: string): Promise<CursorRecord[]>;
-  agent(tenant: string, agentId: string): Promise<AgentRecord | null>;
+  /** Of all tenants. */
+  agents(): Promise<AgentRecord[]>;
   /** How many conversations are assigned to the agent now. */
   activeCount(tenant: string, agentId: string): Promise<number>;
 
@@ -107,6 +110,18 @@ export interface Facts extends Pick<
   rating: Conversation['rating'];
   /** Ids of those who were assigned before and are not now. */
   formerAssignees: string[];
+  /** When it was opened, or reopened last: its age in the queue, and what the times of the desk are counted from. */
+  openedAt: string;
+  /** When the assignee got it; null: nobody is assigned. */
+  assignedAt: string | null;
+  /** From openedAt to the first answer of a person since then. */
+  firstResponseMs: number | null;
+  /** The standing offer. */
+  offer: Offer | null;
+  /** Who declined it, let an offer of it expire or gave it back since it was opened, and when they last did. */
+  passedBy: { agentId: string; at: string }[];
+  /** A bot handed it over: from then on it is for people. */
+  handedOff: boolean;
   /** Seqs of the last entries of their kind; 0: none yet. */
   openedSeq: number;
   closedSeq: number;
@@ -214,6 +229,8 @@ export interface AgentRecord {
   status: 'online' | 'away' | 'offline';
   /** Set with agent:status; null: the token's, or the limit's. */
   capacity: number | null;
+  /** The `maxChats` of the last token; null: it had none. */
+  maxChats: number | null;
   departments: readonly string[];
   skills: readonly string[];
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { MIN_SECRET_BYTES, secretKey, type KeySource } from '../auth/keys.ts';
 import { DEFAULT_LIMITS, type Limits } from '../contract/limits.ts';
+import type { DepartmentTable } from '../core/departments.ts';
+import type { StrategyName } from '../core/routing/strategy-names.ts';
 import { SETTING_NAMES, SETTINGS, type SettingName, type SettingValue } from './settings.ts';
 import { ConfigError, type ConfigProblem } from './start-error.ts';
 
@@ -28,6 +30,12 @@ export interface Config {
     readonly tenant: string;
     readonly ttlSeconds: number;
   };
+  /** By name, and what holds without one under `NO_DEPARTMENT`; empty: all are open always and on their own. */
+  readonly departments: DepartmentTable;
+  readonly routing: StrategyName;
+  /** What a customer's message into a closed conversation does. */
+  readonly closedConversations: SettingValue<'DESKWIRE_CLOSED_CONVERSATIONS'>;
+  readonly inactivityMessage: string;
   readonly trustedProxyCount: number;
   readonly logLevel: SettingValue<'LOG_LEVEL'>;
   /** Sentences that the start should log: allowed, but hardly meant. */
@@ -65,6 +73,12 @@ const shown = (name: SettingName, value: string): string => {
   return value.replace(/\/\/.*@/, '//********@');
 };
 
+/** A step on the way into a value; in quotes where its own letters would blur where it ends. */
+const segment = (key: PropertyKey): string => {
+  const name = String(key);
+  return /^[\p{L}\p{N}_*-]+$/u.test(name) ? name : JSON.stringify(name);
+};
+
 const readValues = (env: Environment, problems: ConfigProblem[]): Values => {
   const values: Partial<Record<SettingName, unknown>> = {};
   for (const name of SETTING_NAMES) {
@@ -75,9 +89,12 @@ const readValues = (env: Environment, problems: ConfigProblem[]): Values => {
       values[name] = parsed.data;
       continue;
     }
-    const message = parsed.error.issues[0]?.message ?? 'invalid';
-    const found = isSecret(name) || message.startsWith('found ') ? '' : `found ${JSON.stringify(shown(name, value))}; `;
-    problems.push({ setting: name, message: `${found}${message}.` });
+    for (const { path, message } of parsed.error.issues) {
+      const place = path.length === 0 ? '' : `${path.map(segment).join('.')}: `;
+      const found =
+        isSecret(name) || message.startsWith('found ') ? '' : `found ${JSON.stringify(shown(name, value))}; `;
+      problems.push({ setting: name, message: `${place}${found}${message}.` });
+    }
   }
   return values as Values;
 };
@@ -196,6 +213,10 @@ export const loadConfig = (env: Environment): Config => {
     allowedOrigins: values.DESKWIRE_ALLOWED_ORIGINS ?? [],
     limits: { ...DEFAULT_LIMITS, ...values.DESKWIRE_LIMITS },
     visitors,
+    departments: values.DESKWIRE_DEPARTMENTS ?? {},
+    routing: values.DESKWIRE_ROUTING ?? 'least-busy',
+    closedConversations: values.DESKWIRE_CLOSED_CONVERSATIONS ?? 'reopen',
+    inactivityMessage: values.DESKWIRE_INACTIVITY_MESSAGE ?? '',
     trustedProxyCount: values.DESKWIRE_TRUSTED_PROXIES ?? 0,
     logLevel: values.LOG_LEVEL ?? 'info',
     warnings,

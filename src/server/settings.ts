@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { publicKey, type PinnedKey } from '../auth/keys.ts';
 import { LIMIT_NAMES, LIMITS, type LimitName } from '../contract/limits.ts';
 import { id } from '../contract/text.ts';
+import { STRATEGIES } from '../core/routing/strategy-names.ts';
+import { departmentsText } from './departments.ts';
 import { DURATION_FORMAT, parseDuration } from './duration.ts';
 
 interface Setting<T> {
@@ -229,6 +231,27 @@ export const SETTINGS = {
       if (durationMs >= MIN_VISITOR_TTL_MS && durationMs <= MAX_VISITOR_TTL_MS) return durationMs;
       throw new Error('expected from 1m to 365d');
     }),
+  }),
+  DESKWIRE_DEPARTMENTS: setting({
+    description:
+      'JSON object of departments by their names, or the path of a file with it, such as `{"sales":{"fallback":"support","botsFirst":true,"hours":{"timeZone":"Europe/Berlin","week":{"mon":["09:00-12:30","13:00-17:00"]},"closedOn":["2026-12-25"]},"outOfHoursMessage":"We are back on Monday."},"support":{}}`. Every field may be left out: without `hours` it is always open, without `timeZone` hours are in UTC. What stands under `"*"` holds for conversations without a department.',
+    schema: departmentsText,
+  }),
+  DESKWIRE_ROUTING: setting({
+    default: 'least-busy',
+    description:
+      'How conversations find an agent: `least-busy` (whoever has most room), `round-robin` (in turn), `longest-idle` (whoever has waited longest), `manual` (agents claim) or `offer` (an agent is asked first).',
+    schema: oneOf(STRATEGIES),
+  }),
+  DESKWIRE_CLOSED_CONVERSATIONS: setting({
+    default: 'reopen',
+    description: "What a customer's message into a closed conversation does: `reopen` it, or open a `new` one.",
+    schema: oneOf(['reopen', 'new']),
+  }),
+  DESKWIRE_INACTIVITY_MESSAGE: setting({
+    default: "Are you still there? This conversation closes soon if we don't hear from you.",
+    description: 'What a silent customer is asked before the conversation is closed.',
+    schema: z.string(),
   }),
   DESKWIRE_TRUSTED_PROXIES: setting({
     default: '0',

@@ -35,6 +35,7 @@ const TOPICS = {
   typing: 'Who is typing.',
   participant: 'Who is here.',
   receipt: 'How far members have received and read.',
+  queue: 'Places in the queue.',
   agent: 'Availability of those who answer.',
   assignment: 'Who answers.',
   server: 'The server itself.',

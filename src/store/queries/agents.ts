@@ -8,5 +8,5 @@ export interface AgentRow {
 
 export const agentOf = (row: AgentRow): AgentRecord => JSON.parse(row.record) as AgentRecord;
 
-export const agentById = (db: QueryBuilder, tenant: string, agentId: string): CompiledQuery<AgentRow> =>
-  db.selectFrom('agents').where('tenant', '=', tenant).where('agent_id', '=', agentId).select('record').compile();
+export const allAgents = (db: QueryBuilder): CompiledQuery<AgentRow> =>
+  db.selectFrom('agents').select('record').orderBy('tenant').orderBy('agent_id').compile();

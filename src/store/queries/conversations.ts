@@ -30,6 +30,7 @@ const conversations = (db: QueryBuilder) =>
 const statesOf = (
   db: QueryBuilder,
   picked: AliasedExpression<{ n: number; facts: string }, 'c'>,
+  order: 'asc' | 'desc' = 'desc',
 ): CompiledQuery<StateRow> =>
   db
     .selectFrom(picked)
@@ -58,7 +59,7 @@ const statesOf = (
       'shown.seq as public_seq',
       'shown.at as public_at',
     ])
-    .orderBy('c.n', 'desc')
+    .orderBy('c.n', order)
     .compile();
 
 export const conversationById = (db: QueryBuilder, tenant: string, conversationId: string): CompiledQuery<StateRow> =>
@@ -120,6 +121,24 @@ export const conversationList = (db: QueryBuilder, query: ConversationQuery): Co
     .orderBy('t.conversation', 'desc');
   if (cursor !== undefined) tagged = tagged.where('t.conversation', '<', before);
   return statesOf(db, tagged.as('c'));
+};
+
+/** One more than `limit`, of all tenants, the oldest first. */
+export const openConversationList = (
+  db: QueryBuilder,
+  { cursor, limit }: { cursor?: string | undefined; limit: number },
+): CompiledQuery<StateRow> => {
+  let picked = conversations(db)
+    // A literal, so that the index of open ones can be seen to fit.
+    .where('status', '!=', (eb) => eb.lit('closed'))
+    .orderBy('n')
+    .limit(limit + 1);
+  if (cursor !== undefined) {
+    picked = picked.where('n', '>', (eb) =>
+      eb.selectFrom('conversations as last').select('last.n').where('last.id', '=', cursor),
+    );
+  }
+  return statesOf(db, picked.as('c'), 'asc');
 };
 
 export const conversationPage = (rows: readonly StateRow[], limit: number): ConversationPage => {

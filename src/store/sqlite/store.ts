@@ -21,7 +21,7 @@ import type {
   StoredEntry,
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
-import { agentById, agentOf } from '../queries/agents.ts';
+import { agentOf, allAgents } from '../queries/agents.ts';
 import {
   type StateRow,
   activeCount,
@@ -30,6 +30,7 @@ import {
   conversationPage,
   currentConversation,
   namedConversation,
+  openConversationList,
   stateOf,
 } from '../queries/conversations.ts';
 import { cursorOf, cursorsOf } from '../queries/cursors.ts';
@@ -161,6 +162,10 @@ class SqliteStore implements Store {
     return conversationPage(await this.#rows(conversationList(sqliteQueries, query)), query.limit);
   }
 
+  async openConversations(query: { cursor?: string | undefined; limit: number }): Promise<ConversationPage> {
+    return conversationPage(await this.#rows(openConversationList(sqliteQueries, query)), query.limit);
+  }
+
   async entries(query: EntryQuery): Promise<EntryPage | null> {
     const [heads, bodies] = await this.#read(
       lastSeqOf(sqliteQueries, query.conversationId),
@@ -202,9 +207,8 @@ class SqliteStore implements Store {
     return (await this.#rows(cursorsOf(sqliteQueries, conversationId))).map(cursorOf);
   }
 
-  async agent(tenant: string, agentId: string): Promise<AgentRecord | null> {
-    const [row] = await this.#rows(agentById(sqliteQueries, tenant, agentId));
-    return row === undefined ? null : agentOf(row);
+  async agents(): Promise<AgentRecord[]> {
+    return (await this.#rows(allAgents(sqliteQueries))).map(agentOf);
   }
 
   async activeCount(tenant: string, agentId: string): Promise<number> {

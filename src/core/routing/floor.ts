@@ -1,0 +1,293 @@
+import type { Decision, QueuePlace } from '../../contract/schemas.ts';
+import { isoTime } from '../../ports/clock.ts';
+import type { ConversationState } from '../../ports/store.ts';
+import type { Departments } from '../departments.ts';
+import { explain } from './decision.ts';
+import { HandlingTimes } from './handling-times.ts';
+import { Seat, type SeatFacts } from './seat.ts';
+import { Service } from './service.ts';
+import { best, STRATEGIES, type StrategyName } from './strategies.ts';
+import { type Group, type Waiting, WaitingList } from './waiting-list.ts';
+
+export interface FloorOptions {
+  readonly strategy: StrategyName;
+  readonly departments: Departments;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** See limits.passMs. */
+  readonly passMs: number;
+  /** Places in a department's queue, or what a wait there rests on, may have changed. */
+  readonly onQueueChange: (department: string | null) => void;
+}
+
+/** A conversation and who is to get it. The place with him is held until `settle`. */
+export interface Placement {
+  readonly conversationId: string;
+  readonly seat: Seat;
+  readonly mode: 'assign' | 'offer';
+  readonly decision: Decision;
+}
+
+interface Match {
+  readonly waiting: Waiting;
+  readonly seat: Seat;
+  readonly candidates: readonly Seat[];
+  readonly mode: Placement['mode'];
+}
+
+/**
+ * Who waits and who is at work in one tenant, and who gets whom: pure bookkeeping, which is told of what was committed and says
+ * what to do. It holds that, once `drain` has returned nothing, no conversation waits for which an agent who fits has room.
+ */
+export class Floor {
+  readonly #options: FloorOptions;
+  readonly #seats = new Map<string, Seat>();
+  readonly #active = new Map<string, { seat: Seat; since: number; department: string | null }>();
+  readonly #service: Service;
+  readonly #times = new HandlingTimes();
+  /** Groups in which there may be a match. */
+  readonly #dirty = new Set<Group>();
+  readonly #list: WaitingList;
+  #routedCount = 0;
+
+  constructor(options: FloorOptions) {
+    this.#options = options;
+    this.#service = new Service(options.departments, options.now);
+    this.#list = new WaitingList(
+      (group) => {
+        for (const seat of this.#seats.values()) this.#match(seat, group);
+      },
+      (group) => {
+        for (const seat of group.seats) seat.groups.delete(group);
+        this.#dirty.delete(group);
+      },
+    );
+  }
+
+  get waitingCount(): number {
+    return this.#list.size;
+  }
+
+  seat(agentId: string): Seat | undefined {
+    return this.#seats.get(agentId);
+  }
+  get seats(): IterableIterator<Seat> {
+    return this.#seats.values();
+  }
+  waiting(conversationId: string): Waiting | undefined {
+    return this.#list.get(conversationId);
+  }
+  /** The conversations of a department in their order. */
+  queue(department: string | null): Iterable<Waiting> {
+    return this.#list.queue(department);
+  }
+
+  /** Learns of an agent, or what is new about him. */
+  setSeat(facts: SeatFacts): Seat {
+    const { id } = facts.user;
+    let seat = this.#seats.get(id);
+    if (seat === undefined) {
+      seat = new Seat(facts, this.#options.now());
+      this.#seats.set(id, seat);
+    } else {
+      if (facts.status === 'online' && seat.facts.status !== 'online') seat.idleSince = this.#options.now();
+      seat.facts = facts;
+    }
+    for (const group of this.#list.groups) this.#match(seat, group);
+    this.changed(seat);
+    return seat;
+  }
+
+  /** To be called when a seat's lease or connection has changed; the floor itself calls it for all else. */
+  changed(seat: Seat): void {
+    const { flipped, moved } = this.#service.count(seat);
+    if (seat.ready) for (const group of seat.groups) this.#dirty.add(group);
+    if (flipped.size > 0) {
+      // Whether another department takes over hangs on it.
+      for (const group of this.#list.groups) if (flipped.has(group.department)) this.#dirty.add(group);
+    }
+    if (moved) for (const department of this.#list.departments()) this.#options.onQueueChange(department);
+  }
+
+  /** A department has opened or closed. */
+  hoursChanged(): void {
+    this.#service.forgetHours();
+    for (const group of this.#list.groups) this.#dirty.add(group);
+    for (const department of this.#list.departments()) this.#options.onQueueChange(department);
+  }
+
+  /** Makes the floor agree with a conversation as it is committed now. */
+  sync(state: ConversationState): void {
+    const { id } = state;
+    const before = this.#list.get(id);
+    if (state.status === 'queued') {
+      this.#deactivate(id);
+      const offered = state.offer === null ? undefined : this.#seatOf(state.offer.agent);
+      const holder = offered ?? (before?.placing === undefined ? undefined : before.holder);
+      if (before?.holder !== undefined && before.holder !== holder) this.#letGo(before.holder, id);
+      if (before !== undefined && before.department !== state.department)
+        this.#options.onQueueChange(before.department);
+      const waiting = this.#list.put(state, this.#options.passMs, holder);
+      if (holder !== undefined && !holder.held.has(id)) {
+        holder.held.add(id);
+        this.changed(holder);
+      }
+      this.#dirty.add(waiting.group);
+      this.#options.onQueueChange(state.department);
+      return;
+    }
+    if (before !== undefined) {
+      this.#list.remove(id);
+      if (before.holder !== undefined) this.#letGo(before.holder, id);
+      this.#options.onQueueChange(before.department);
+    }
+    if (state.status === 'assigned' && state.assignee !== null) {
+      const seat = this.#seatOf(state.assignee);
+      if (this.#active.get(id)?.seat === seat) return;
+      this.#deactivate(id);
+      this.#active.set(id, {
+        seat,
+        since: Date.parse(state.assignedAt ?? state.openedAt),
+        department: state.department,
+      });
+      seat.active.add(id);
+      this.changed(seat);
+      return;
+    }
+    this.#deactivate(id);
+    this.#list.forget(id);
+  }
+
+  /** Everything that can be placed now, in the order in which it is to be placed. */
+  *drain(): Generator<Placement> {
+    for (;;) {
+      const found = this.#next();
+      if (found === undefined) return;
+      const { waiting, seat, candidates, mode } = found;
+      // Told before the seat is taken: it is the state on which was decided.
+      const decision = explain(this.#options.strategy, waiting, candidates, seat, this.#seats.values(), (other) =>
+        this.#service.covers(other, waiting.group),
+      );
+      const placement: Placement = { conversationId: waiting.id, seat, mode, decision };
+      waiting.holder = seat;
+      waiting.placing = placement;
+      this.#list.place(waiting);
+      seat.held.add(waiting.id);
+      this.#routedCount += 1;
+      seat.routedAt = this.#routedCount;
+      this.changed(seat);
+      yield placement;
+    }
+  }
+
+  /** A placement was carried out, or failed. A failed one is not tried again before `resume`. */
+  settle(placement: Placement, placed: boolean): void {
+    const { conversationId, seat } = placement;
+    const waiting = this.#list.get(conversationId);
+    if (waiting?.placing === placement) {
+      waiting.placing = undefined;
+      // An offer that was made goes on holding the place.
+      if (placed) return;
+      waiting.holder = undefined;
+      waiting.paused = true;
+      this.#list.place(waiting);
+    }
+    if (waiting?.holder !== seat) this.#letGo(seat, conversationId);
+  }
+
+  /** Looks at a conversation again: after a failed placement, or when somebody may be asked again. */
+  resume(conversationId: string): void {
+    const waiting = this.#list.get(conversationId);
+    if (waiting === undefined) return;
+    waiting.paused = false;
+    this.#list.place(waiting);
+    this.#dirty.add(waiting.group);
+  }
+
+  /** The conversation's place in the queue; null when it does not wait. */
+  place(conversationId: string): QueuePlace | null {
+    const position = this.#list.position(conversationId);
+    const waiting = this.#list.get(conversationId);
+    if (position === undefined || waiting === undefined) return null;
+    const { department } = waiting;
+    const served = this.#service.of(department);
+    if (served.kind === 'closed') {
+      const opensAt = served.opensAt === undefined ? {} : { opensAt: isoTime(served.opensAt) };
+      return { position, estimatedWaitMs: null, basis: 'out_of_hours', ...opensAt };
+    }
+    if (served.places === 0) return { position, estimatedWaitMs: null, basis: 'nobody_online' };
+    const meanMs = this.#times.mean(department);
+    if (meanMs === undefined) return { position, estimatedWaitMs: null, basis: 'no_history' };
+    return { position, estimatedWaitMs: Math.ceil((position * meanMs) / served.places), basis: 'handling_time' };
+  }
+
+  #next(): Match | undefined {
+    let found: Match | undefined;
+    for (const group of this.#dirty) {
+      const match = this.#matchIn(group);
+      if (match === undefined) this.#dirty.delete(group);
+      else if (found === undefined || WaitingList.order(match.waiting, found.waiting) < 0) found = match;
+    }
+    return found;
+  }
+
+  /** The first conversation of a group that somebody can take, and who. */
+  #matchIn(group: Group): { waiting: Waiting; seat: Seat; candidates: Seat[]; mode: 'assign' | 'offer' } | undefined {
+    if (group.placeable.empty()) return undefined;
+    const strategy = STRATEGIES[this.#options.strategy];
+    const bots: Seat[] = [];
+    const people: Seat[] = [];
+    for (const seat of group.seats) {
+      if (!seat.ready || !this.#service.covers(seat, group)) continue;
+      if (seat.isBot) bots.push(seat);
+      else if (strategy.mode !== 'none') people.push(seat);
+    }
+    if (bots.length + people.length === 0) return undefined;
+    const now = this.#options.now();
+    for (const [waiting] of group.placeable) {
+      const free = (seat: Seat): boolean => (waiting.passedUntil.get(seat.id) ?? 0) <= now;
+      const freeBots = bots.filter(free);
+      const candidates = freeBots.length > 0 ? freeBots : people.filter(free);
+      const seat = best(strategy, candidates);
+      if (seat === undefined) continue;
+      // A bot is not asked: it has said that it takes what comes.
+      const mode = seat.isBot || strategy.mode === 'none' ? 'assign' : strategy.mode;
+      return { waiting, seat, candidates, mode };
+    }
+    return undefined;
+  }
+
+  /** Notes whether a seat could serve a group at all. */
+  #match(seat: Seat, group: Group): void {
+    if (this.#service.fits(seat, group)) {
+      group.seats.add(seat);
+      seat.groups.add(group);
+    } else {
+      group.seats.delete(seat);
+      seat.groups.delete(group);
+    }
+  }
+
+  /** Somebody who is assigned need not have been heard of: he is known from the log alone. */
+  #seatOf(user: Seat['user']): Seat {
+    return (
+      this.#seats.get(user.id) ?? this.setSeat({ user, status: 'offline', departments: [], skills: [], capacity: 0 })
+    );
+  }
+
+  #letGo(seat: Seat, conversationId: string): void {
+    if (seat.held.delete(conversationId)) this.changed(seat);
+  }
+
+  #deactivate(conversationId: string): void {
+    const active = this.#active.get(conversationId);
+    if (active === undefined) return;
+    const { seat, since, department } = active;
+    const now = this.#options.now();
+    this.#active.delete(conversationId);
+    seat.active.delete(conversationId);
+    seat.idleSince = now;
+    if (!seat.isBot) this.#times.add(department, Math.max(0, now - since));
+    this.changed(seat);
+  }
+}
