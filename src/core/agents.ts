@@ -1,21 +1,185 @@
 import type { Limits } from '../contract/limits.ts';
+import type { Agent } from '../contract/schemas.ts';
 import type { Actor } from '../ports/actor.ts';
-import { queueRoom } from '../ports/rooms.ts';
-import type { AgentRecord } from '../ports/store.ts';
-import type { Desk } from './desk.ts';
+import type { Log } from '../ports/log.ts';
+import { deskRoom, queueRoom, type Rooms } from '../ports/rooms.ts';
+import type { AgentRecord, Store } from '../ports/store.ts';
+import type { Leases } from './leases.ts';
+import type { Roster } from './roster.ts';
+import type { Router } from './routing/router.ts';
+import { agentView, type Seat } from './routing/seat.ts';
 
-/** How many conversations an agent can hold: what agent:status said, else the token, else the limit. */
-export const capacityOf = (limits: Limits, actor: Actor, agent: AgentRecord | null): number =>
-  agent?.capacity ?? actor.maxChats ?? limits.agentCapacity;
+export interface AgentsOptions {
+  readonly store: Store;
+  readonly router: Router;
+  /** Asked for when it is first needed: leases tell of their ends, and each needs the other. */
+  readonly leases: () => Leases;
+  readonly rooms: Rooms;
+  readonly roster: Roster;
+  readonly limits: Limits;
+  readonly log: Log;
+}
 
-/** Puts all connections of an agent in, or out of, the rooms where new work is announced. */
-export const takeWork = (desk: Desk, actor: Actor, online: boolean): void => {
-  for (const connectionId of desk.roster.connectionsOf(actor.tenant, actor.user)) {
-    const connected = desk.roster.connection(connectionId)?.actor ?? actor;
-    for (const department of [null, ...connected.departments]) {
-      const room = queueRoom(actor.audience, actor.tenant, department);
-      if (online) desk.rooms.enter(connectionId, room);
-      else desk.rooms.exit(connectionId, room);
+const WORKERS: ReadonlySet<string> = new Set<Actor['role']>(['agent', 'supervisor', 'bot']);
+
+/** Whether conversations can be assigned to this role. */
+export const isWorker = ({ role }: Pick<Actor, 'role'>): boolean => WORKERS.has(role);
+
+/** Those who answer: what they said of themselves, whether they are here, and what follows when that changes. */
+export class Agents {
+  readonly #options: AgentsOptions;
+  readonly #records = new Map<string, Map<string, AgentRecord>>();
+  /** What others were last told of each seat, as JSON. */
+  readonly #told = new WeakMap<Seat, string>();
+
+  constructor(options: AgentsOptions) {
+    this.#options = options;
+  }
+
+  /** After a start: everybody who may have been here gets a lease to come back in. */
+  load(records: readonly AgentRecord[]): void {
+    for (const record of records) {
+      this.#recordsOf(record.tenant).set(record.user.id, record);
+      this.#seatFor(record);
+      if (record.status !== 'offline') this.#options.leases().renew(record.tenant, record.user.id);
     }
   }
-};
+
+  /** A connection of somebody who answers is here. */
+  connect(connectionId: string, actor: Actor): void {
+    const { leases, rooms, router } = this.#options;
+    const { tenant, user } = actor;
+    rooms.enter(connectionId, deskRoom(tenant));
+    const seat = this.#meet(actor);
+    seat.connected = true;
+    router.floor(tenant).changed(seat);
+    leases().watch(connectionId, tenant, user.id);
+    if (seat.facts.status === 'online') this.#takeWork(actor, true);
+    this.#changed(tenant, seat);
+  }
+
+  /** One of his connections is gone. He keeps his conversations until the lease ends. */
+  disconnect(connectionId: string, { tenant, user }: Actor): void {
+    const { leases, roster, router } = this.#options;
+    leases().unwatch(connectionId);
+    const seat = router.floor(tenant).seat(user.id);
+    if (seat === undefined || roster.isOnline(tenant, user)) return;
+    seat.connected = false;
+    router.floor(tenant).changed(seat);
+  }
+
+  /** What he says of himself, once it is stored. */
+  async setStatus(actor: Actor, status: Agent['status'], capacity: number | undefined): Promise<Seat> {
+    const { store, router } = this.#options;
+    const { tenant, user } = actor;
+    const known = this.#recordsOf(tenant).get(user.id);
+    const record = { ...recordOf(actor, status), capacity: capacity ?? known?.capacity ?? null };
+    this.#recordsOf(tenant).set(user.id, record);
+    await store.saveAgent(record);
+    const seat = this.#seatFor(record);
+    this.#takeWork(actor, status === 'online');
+    if (status === 'offline') router.vacate(tenant, seat, 'agent_offline');
+    this.#changed(tenant, seat);
+    return seat;
+  }
+
+  /** The seat of somebody who is connected. */
+  seatOf({ tenant, user }: Actor): Seat {
+    const seat = this.#options.router.floor(tenant).seat(user.id);
+    if (seat === undefined) throw new Error(`nobody has seen ${user.id} connect`);
+    return seat;
+  }
+
+  /** Everybody who is connected or ever said a status, by name; or those of one department. */
+  list(tenant: string, department: string | undefined): Agent[] {
+    return [...this.#options.router.floor(tenant).seats]
+      .filter(({ facts }) => department === undefined || facts.departments.includes(department))
+      .map(agentView)
+      .sort((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));
+  }
+
+  leaseStarted(tenant: string, agentId: string): void {
+    const seat = this.#options.router.floor(tenant).seat(agentId);
+    if (seat === undefined) return;
+    seat.leased = true;
+    this.#options.router.floor(tenant).changed(seat);
+    this.#changed(tenant, seat);
+  }
+
+  leaseEnded(tenant: string, agentId: string): void {
+    const { router, log } = this.#options;
+    const seat = router.floor(tenant).seat(agentId);
+    if (seat === undefined) return;
+    log.info({ tenant, agentId, conversations: seat.active.size }, "an agent's lease has ended");
+    seat.leased = false;
+    router.floor(tenant).changed(seat);
+    router.vacate(tenant, seat, 'agent_disconnected');
+    this.#changed(tenant, seat);
+  }
+
+  #recordsOf(tenant: string): Map<string, AgentRecord> {
+    const known = this.#records.get(tenant);
+    if (known !== undefined) return known;
+    const records = new Map<string, AgentRecord>();
+    this.#records.set(tenant, records);
+    return records;
+  }
+
+  /** Takes name, departments, skills and capacity from the token that came last. */
+  #meet(actor: Actor): Seat {
+    const { tenant, user } = actor;
+    const known = this.#recordsOf(tenant).get(user.id);
+    const record = { ...recordOf(actor, known?.status ?? 'offline'), capacity: known?.capacity ?? null };
+    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(record)) {
+      this.#recordsOf(tenant).set(user.id, record);
+      this.#options.store.saveAgent(record).catch((error: unknown) => {
+        this.#options.log.warn({ error, tenant, agentId: user.id }, "an agent's record could not be stored");
+      });
+    }
+    return this.#seatFor(record);
+  }
+
+  #seatFor(record: AgentRecord): Seat {
+    const { user, status, departments, skills, maxChats } = record;
+    const capacity = record.capacity ?? maxChats ?? this.#options.limits.agentCapacity;
+    return this.#options.router.floor(record.tenant).setSeat({ user, status, departments, skills, capacity });
+  }
+
+  /** What follows from a change: whose place is empty gets no offers, others are told, and what can be placed is. */
+  #changed(tenant: string, seat: Seat): void {
+    const { router, rooms } = this.#options;
+    if (!seat.available) router.withdraw(tenant, seat);
+    const agent = agentView(seat);
+    const news = JSON.stringify({ ...agent, activeCount: 0 });
+    const told = this.#told.get(seat);
+    this.#told.set(seat, news);
+    // That somebody exists who is not here is no news.
+    if (told !== news && (told !== undefined || seat.status !== 'offline')) {
+      rooms.emit({ rooms: [deskRoom(tenant)] }, 'agent:presence', { agent }, { ephemeral: true });
+    }
+    router.pump(tenant);
+  }
+
+  /** Puts all connections of an agent in, or out of, the rooms where new work is announced. */
+  #takeWork(actor: Actor, online: boolean): void {
+    const { roster, rooms } = this.#options;
+    for (const connectionId of roster.connectionsOf(actor.tenant, actor.user)) {
+      const connected = roster.connection(connectionId)?.actor ?? actor;
+      for (const department of [null, ...connected.departments]) {
+        const room = queueRoom(actor.audience, actor.tenant, department);
+        if (online) rooms.enter(connectionId, room);
+        else rooms.exit(connectionId, room);
+      }
+    }
+  }
+}
+
+const recordOf = (actor: Actor, status: Agent['status']): AgentRecord => ({
+  tenant: actor.tenant,
+  user: actor.user,
+  status,
+  capacity: null,
+  maxChats: actor.maxChats ?? null,
+  departments: actor.departments,
+  skills: actor.skills,
+});

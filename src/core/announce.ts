@@ -7,6 +7,13 @@ import type { Desk } from './desk.ts';
 import { announceMembership, depart } from './participants.ts';
 import { entryView } from './views.ts';
 
+const MAY_END_MEMBERSHIP: ReadonlySet<string> = new Set([
+  'conversation:assigned',
+  'conversation:transferred',
+  'conversation:released',
+  'conversation:reopened',
+]);
+
 /** What follows from a commit for those who have not joined, for typing, and for who may stay. */
 export const announceCommit = (desk: Desk, state: ConversationState, entries: readonly StoredEntry[]): void => {
   for (const entry of entries) {
@@ -21,6 +28,7 @@ export const announceCommit = (desk: Desk, state: ConversationState, entries: re
         announce(desk, state, entry, []);
         break;
       case 'conversation:assigned':
+      case 'conversation:transferred':
       case 'conversation:released': {
         const { assignee, previousAssignee } = entry;
         announce(
@@ -42,8 +50,7 @@ export const announceCommit = (desk: Desk, state: ConversationState, entries: re
       default:
     }
   }
-  if (entries.some(({ type }) => type === 'conversation:released' || type === 'conversation:reopened'))
-    removeStrangers(desk, state);
+  if (entries.some(({ type }) => MAY_END_MEMBERSHIP.has(type))) removeStrangers(desk, state);
 };
 
 /** To the agents concerned and, when the conversation waits, to those who take new work; not to who gets it from the feed. */
@@ -51,7 +58,11 @@ const announce = (
   desk: Desk,
   state: ConversationState,
   entry: StoredEntry<
-    'conversation:opened' | 'conversation:reopened' | 'conversation:assigned' | 'conversation:released'
+    | 'conversation:opened'
+    | 'conversation:reopened'
+    | 'conversation:assigned'
+    | 'conversation:transferred'
+    | 'conversation:released'
   >,
   concerned: readonly User[],
 ): void => {

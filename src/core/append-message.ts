@@ -1,12 +1,17 @@
 import { DeskwireError } from '../contract/errors.ts';
 import { personKey } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
+import { isCustomer, requireOpen } from './access.ts';
 import type { Caller, Desk } from './desk.ts';
+import { firstResponse } from './desk-times.ts';
 import { checkMessageIn, messageDraft, requireSameContent, type MessagePayload } from './message-content.ts';
+import { reopenedDrafts } from './reopen.ts';
 
 interface Sent {
   entry: StoredEntry<'message:created'>;
   duplicate: boolean;
+  /** It was a customer's, and the conversation was closed. */
+  reopened: boolean;
   state: ConversationState;
 }
 
@@ -23,29 +28,39 @@ export const appendMessage = async (
   message: MessagePayload,
 ): Promise<Sent> => {
   const { tenant, user } = caller.actor;
+  const reopensClosed = desk.closedConversations === 'reopen';
   const clientKey = { authorId: personKey(user), clientMessageId: message.clientMessageId };
   try {
     const result = await desk.journal.write(
       tenant,
       conversationId,
-      (state) => {
+      (state, next) => {
         checkMessageIn(caller.actor, message, state);
-        return { entries: [messageDraft(user, message)], clientKey };
+        const draft = {
+          ...messageDraft(user, message),
+          ...firstResponse(user, message.visibility ?? 'all', state, next.now),
+        };
+        const reopens = state.status === 'closed' && isCustomer(caller.actor, state) && reopensClosed;
+        if (reopens) return { entries: reopenedDrafts(desk, user, state, [draft]), clientKey };
+        requireOpen(state);
+        return { entries: [draft], clientKey };
       },
       { onSequenced: caller.sequenced },
     );
     if (result.kind === 'committed') {
-      return { entry: result.entries[0] as StoredEntry<'message:created'>, duplicate: false, state: result.state };
+      const reopened = result.entries.length > 1;
+      const entry = result.entries[reopened ? 1 : 0] as StoredEntry<'message:created'>;
+      return { entry, duplicate: false, reopened, state: result.state };
     }
     if (result.kind === 'unchanged') throw new Error('a message is always written');
     requireSameContent(result.entry, message);
-    return { entry: result.entry, duplicate: true, state: result.state };
+    return { entry: result.entry, duplicate: true, reopened: false, state: result.state };
   } catch (error) {
     const refused = error instanceof DeskwireError && REFUSED_BY_STATE.has(error.code);
     const entry = refused ? await desk.store.messageByClientId({ tenant, conversationId, ...clientKey }) : null;
     if (entry === null) throw error;
     requireSameContent(entry, message);
-    return { entry, duplicate: true, state: await desk.journal.read(tenant, conversationId) };
+    return { entry, duplicate: true, reopened: false, state: await desk.journal.read(tenant, conversationId) };
   }
 };
 

@@ -5,8 +5,12 @@ import type { Clock } from '../ports/clock.ts';
 import type { Feeds } from '../ports/feeds.ts';
 import type { Rooms } from '../ports/rooms.ts';
 import type { Store } from '../ports/store.ts';
+import type { Agents } from './agents.ts';
+import type { Departments } from './departments.ts';
 import type { Journal } from './journal.ts';
+import type { Leases } from './leases.ts';
 import type { Roster } from './roster.ts';
+import type { Router } from './routing/router.ts';
 import type { TypingBoard } from './typing-board.ts';
 
 /** What the verbs work with. */
@@ -17,6 +21,12 @@ export interface Desk {
   readonly rooms: Rooms;
   readonly roster: Roster;
   readonly typing: TypingBoard;
+  readonly router: Router;
+  readonly agents: Agents;
+  readonly leases: Leases;
+  readonly departments: Departments;
+  /** What a customer's message into a closed conversation does. */
+  readonly closedConversations: 'reopen' | 'new';
   readonly tokens: Tokens;
   readonly clock: Clock;
   readonly limits: Limits;

@@ -3,6 +3,9 @@ import type { ConversationState, Facts, Positions, StoredEntry } from '../ports/
 /** Reasons for which an agent is not to get the conversation again at once; who is gone may have it when he comes back. */
 const GIVES_BACK: ReadonlySet<string> = new Set(['released', 'transferred', 'inactivity']);
 
+/** Reasons that say nothing of whether a person is wanted. */
+const LEFT: ReadonlySet<string> = new Set(['agent_disconnected', 'agent_offline']);
+
 const passed = ({ passedBy }: Facts, agentId: string, at: string): Facts['passedBy'] => [
   ...passedBy.filter((pass) => pass.agentId !== agentId),
   { agentId, at },
@@ -44,7 +47,7 @@ const factsAfter = (facts: Facts, entry: StoredEntry): Facts | undefined => {
           assignee === null && previousAssignee !== null && GIVES_BACK.has(reason)
             ? passed(facts, previousAssignee.id, entry.at)
             : facts.passedBy,
-        handedOff: facts.handedOff || reason === 'bot_handoff',
+        handedOff: facts.handedOff || (previousAssignee?.role === 'bot' && !LEFT.has(reason)),
         department: entry.type === 'conversation:transferred' ? entry.department : facts.department,
       };
     }

@@ -15,3 +15,8 @@ export const seqOfEntryId = (conversationId: string, id: string): number | undef
   const digits = id.slice(prefix.length);
   return /^[1-9]\d{0,14}$/.test(digits) ? Number(digits) : undefined;
 };
+
+export const newOfferId = (): string => `o_${random()}`;
+
+/** Client id of a message that the server itself writes. */
+export const newNoticeId = (): string => `n_${random()}`;

@@ -5,7 +5,7 @@ import type { User } from '../contract/schemas.ts';
 import type { Json } from '../contract/text.ts';
 import type { Actor } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
-import { invalidField, notFound, requireOpen, requireParticipant } from './access.ts';
+import { invalidField, notFound, requireParticipant } from './access.ts';
 import type { DraftOf } from './draft.ts';
 import { lastSeqSeen } from './views.ts';
 
@@ -24,7 +24,6 @@ export const checkMessage = (actor: Actor, message: MessagePayload): void => {
 /** What can be refused of it in this conversation. */
 export const checkMessageIn = (actor: Actor, message: MessagePayload, state: ConversationState): void => {
   requireParticipant(actor, state);
-  requireOpen(state);
   if (message.replyToSeq !== undefined) checkSeq('replyToSeq', message.replyToSeq, lastSeqSeen(actor.audience, state));
   // No upload has been finished in this conversation: any id is one of nothing.
   if ((message.attachmentIds ?? []).length > 0) throw notFound();

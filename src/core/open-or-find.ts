@@ -10,9 +10,10 @@ import type { Caller, Desk } from './desk.ts';
 import type { Draft } from './draft.ts';
 import { follow } from './follow.ts';
 import { newConversationId } from './ids.ts';
+import { outOfHoursDrafts } from './notices.ts';
 import { checkMessage, messageDraft, requireSameContent, type MessagePayload } from './message-content.ts';
 
-type Opening = Omit<Payload<'conversation:open'>, 'customerId' | 'message'>;
+export type Opening = Omit<Payload<'conversation:open'>, 'customerId' | 'message'>;
 
 interface Opened {
   state: ConversationState;
@@ -73,6 +74,7 @@ const lookOnce = async (
   const drafts = [
     openedDraft(caller.actor.user, customer, opening),
     ...(message ? [messageDraft(caller.actor.user, message)] : []),
+    ...outOfHoursDrafts(desk, opening.department ?? null),
   ];
   if (message?.replyToSeq !== undefined)
     throw invalidField('message.replyToSeq', 'expected nothing: the conversation is new');
@@ -82,7 +84,7 @@ const lookOnce = async (
     case 'opened':
       return {
         state: outcome.state,
-        message: outcome.entries[1] as StoredEntry<'message:created'> | undefined,
+        message: message && (outcome.entries[1] as StoredEntry<'message:created'>),
         found: false,
         repeated: false,
       };

@@ -84,6 +84,11 @@ export class Roster {
     return !this.#hasUser(conversationId, present.actor);
   }
 
+  /** Whether any connection has joined a conversation. */
+  isFollowed(conversationId: string): boolean {
+    return this.#conversations.has(conversationId);
+  }
+
   /** The connections that have joined a conversation. */
   joined(conversationId: string): Present[] {
     return [...(this.#conversations.get(conversationId) ?? [])].flatMap((id) => this.#connections.get(id) ?? []);

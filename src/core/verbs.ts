@@ -1,4 +1,6 @@
 import type { Verbs } from './desk.ts';
+import { acceptOffer, declineOffer } from './verbs/answer-offer.ts';
+import { assignConversation } from './verbs/assign-conversation.ts';
 import { claimConversation } from './verbs/claim-conversation.ts';
 import { closeConversation } from './verbs/close-conversation.ts';
 import { deleteMessage } from './verbs/delete-message.ts';
@@ -6,6 +8,7 @@ import { editMessage } from './verbs/edit-message.ts';
 import { getConversation } from './verbs/get-conversation.ts';
 import { joinConversation } from './verbs/join-conversation.ts';
 import { leaveConversation } from './verbs/leave-conversation.ts';
+import { listAgents } from './verbs/list-agents.ts';
 import { listConversations } from './verbs/list-conversations.ts';
 import { markDelivered, markRead } from './verbs/move-cursor.ts';
 import { openConversation } from './verbs/open-conversation.ts';
@@ -16,6 +19,7 @@ import { releaseConversation } from './verbs/release-conversation.ts';
 import { reopenConversation } from './verbs/reopen-conversation.ts';
 import { sendMessage } from './verbs/send-message.ts';
 import { setAgentStatus } from './verbs/set-agent-status.ts';
+import { transferConversation } from './verbs/transfer-conversation.ts';
 import { startTyping, stopTyping } from './verbs/typing.ts';
 import { updateConversation } from './verbs/update-conversation.ts';
 
@@ -40,6 +44,11 @@ export const verbs: Verbs = {
   'typing:start': startTyping,
   'typing:stop': stopTyping,
   'agent:status': setAgentStatus,
+  'agent:list': listAgents,
   'assignment:claim': claimConversation,
+  'assignment:assign': assignConversation,
+  'assignment:transfer': transferConversation,
   'assignment:release': releaseConversation,
+  'assignment:accept': acceptOffer,
+  'assignment:decline': declineOffer,
 };

@@ -3,6 +3,7 @@ import type { Audience } from '../contract/roles.ts';
 import type { Conversation, Cursor, Entry } from '../contract/schemas.ts';
 import { personId } from '../ports/actor.ts';
 import type { ConversationState, CursorRecord, StoredEntry } from '../ports/store.ts';
+import type { Desk } from './desk.ts';
 
 /** Whether this audience may know of the entry at all. */
 export const seesEntry = (audience: Audience, entry: StoredEntry): boolean =>
@@ -17,14 +18,16 @@ export const entryView = <E extends StoredEntry>(audience: Audience, entry: E): 
       return view as unknown as Extract<Entry, { type: E['type'] }>;
     }
     case 'conversation:assigned':
+    case 'conversation:transferred':
     case 'conversation:released': {
-      if (audience === 'staff' || (entry.detail === undefined && entry.summary === undefined)) break;
-      const { detail: _detail, summary: _summary, ...view } = entry;
+      const { detail, summary, decision, ...view } = entry;
+      if (audience === 'staff' || (detail ?? summary ?? decision) === undefined) break;
       return view as unknown as Extract<Entry, { type: E['type'] }>;
     }
     case 'conversation:updated': {
-      if (audience === 'staff' || entry.tags === undefined) break;
-      const { tags: _tags, ...view } = entry;
+      // Offers are written as staff entries, but for nobody else's eyes in any case.
+      const { tags, offer, offerOutcome, ...view } = entry;
+      if (audience === 'staff' || (tags ?? offer ?? offerOutcome) === undefined) break;
       return view as unknown as Extract<Entry, { type: E['type'] }>;
     }
     default:
@@ -36,7 +39,11 @@ export const entryViews = (audience: Audience, entries: readonly StoredEntry[]):
   entries.filter((entry) => seesEntry(audience, entry)).map((entry) => entryView(audience, entry));
 
 /** The conversation as this audience reads it: others than staff learn nothing of staff entries, not even that they are. */
-export const conversationView = (audience: Audience, state: ConversationState): Conversation => {
+export const conversationView = (
+  { router }: Pick<Desk, 'router'>,
+  audience: Audience,
+  state: ConversationState,
+): Conversation => {
   const staff = audience === 'staff';
   return {
     id: state.id,
@@ -56,7 +63,7 @@ export const conversationView = (audience: Audience, state: ConversationState): 
     updatedAt: staff ? state.updatedAt : state.publicUpdatedAt,
     closedAt: state.closedAt,
     rating: state.rating,
-    queue: null,
+    queue: state.status === 'queued' ? router.floor(state.tenant).place(state.id) : null,
   };
 };
 

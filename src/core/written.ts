@@ -5,15 +5,15 @@ import type { WriteResult } from './conversation-writer.ts';
 import type { Caller, Desk } from './desk.ts';
 import { conversationView, entryView } from './views.ts';
 
-/** The entry of this seq, which the state says is there. */
+/** The entry of this seq, which the state says is there and of one of these types. */
 export const entryAt = async <T extends EntryType>(
   desk: Desk,
   conversationId: string,
   seq: number,
-  type: T,
+  ...types: readonly T[]
 ): Promise<StoredEntry<T>> => {
   const entry = await desk.store.entry(conversationId, seq);
-  if (entry?.type !== type) throw notFound();
+  if (!types.some((type) => type === entry?.type)) throw notFound();
   return entry as StoredEntry<T>;
 };
 
@@ -22,13 +22,13 @@ export const writtenEntry = async <T extends EntryType>(
   desk: Desk,
   caller: Caller,
   result: WriteResult,
-  type: T,
   unchangedSeq: number,
+  ...types: readonly T[]
 ): Promise<EntryOf<T>> => {
   const entry =
     result.kind === 'committed'
       ? (result.entries[0] as StoredEntry<T>)
-      : await entryAt(desk, result.state.id, unchangedSeq, type);
+      : await entryAt(desk, result.state.id, unchangedSeq, ...types);
   return entryView(caller.actor.audience, entry) as unknown as EntryOf<T>;
 };
 
@@ -37,9 +37,9 @@ export const changed = async <T extends EntryType>(
   desk: Desk,
   caller: Caller,
   result: WriteResult,
-  type: T,
   unchangedSeq: number,
+  ...types: readonly T[]
 ): Promise<{ conversation: Conversation; entry: EntryOf<T> }> => ({
-  entry: await writtenEntry(desk, caller, result, type, unchangedSeq),
-  conversation: conversationView(caller.actor.audience, result.state),
+  entry: await writtenEntry(desk, caller, result, unchangedSeq, ...types),
+  conversation: conversationView(desk, caller.actor.audience, result.state),
 });

@@ -8,6 +8,14 @@ export interface Metrics {
   delivered(entryCount: number): void;
   /** A feed met a hole and read it from the store. */
   feedRead(): void;
+  /** A change of assignee; the reason is one of the contract's. */
+  assignment(reason: string): void;
+  /** A conversation waited so long for an assignee, counted from its opening. */
+  queueWait(durationMs: number): void;
+  /** From opening to the first answer of a person. */
+  firstResponse(durationMs: number): void;
+  /** From opening to closing. */
+  resolution(durationMs: number): void;
   /** A connection was closed because it did not keep up. */
   slowReader(): void;
 }
@@ -17,5 +25,9 @@ export const noMetrics: Metrics = {
   commit: () => undefined,
   delivered: () => undefined,
   feedRead: () => undefined,
+  assignment: () => undefined,
+  queueWait: () => undefined,
+  firstResponse: () => undefined,
+  resolution: () => undefined,
   slowReader: () => undefined,
 };

@@ -21,6 +21,8 @@ export interface Rooms {
   emitHere<N extends EventName>(target: Target, event: N, payload: EventPayload<N>): void;
   /** To connections on all nodes; skips readers that don't keep up when `ephemeral`. */
   emit<N extends EventName>(target: Target, event: N, payload: EventPayload<N>, options: { ephemeral: boolean }): void;
+  /** Asks a connection on this node for a sign of life; what it answers arrives as any packet does. */
+  probe(connectionId: string): void;
   /** To one connection on this node. */
   emitTo<N extends EventName>(connectionId: string, event: N, payload: EventPayload<N>): void;
 }
@@ -46,6 +48,8 @@ export const userRooms = (tenant: string, user: User): string[] => [
   userRoom('staff', tenant, user),
   userRoom('public', tenant, user),
 ];
+/** Connections of all who answer in a tenant. */
+export const deskRoom = (tenant: string): string => room(`desk:${part(tenant)}`);
 /** Connections of those who take new work of a department; null: of none. */
 export const queueRoom = (audience: Audience, tenant: string, department: string | null): string =>
   room(`queue:${audience}:${part(tenant)}:${department === null ? '' : `d:${part(department)}`}`);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { MIN_SECRET_BYTES, secretKey, type KeySource } from '../auth/keys.ts';
 import { DEFAULT_LIMITS, type Limits } from '../contract/limits.ts';
 import type { DepartmentTable } from '../core/departments.ts';
-import type { StrategyName } from '../core/routing/strategy-names.ts';
+import type { StrategyName } from '../core/routing/strategies.ts';
 import { SETTING_NAMES, SETTINGS, type SettingName, type SettingValue } from './settings.ts';
 import { ConfigError, type ConfigProblem } from './start-error.ts';
 

@@ -8,6 +8,8 @@ export interface MetricsOptions {
   /** Asked when the metrics are read. */
   readonly connectionCount: () => number;
   readonly feedCount: () => number;
+  readonly waitingCount: () => number;
+  readonly onlineCount: () => number;
 }
 
 export interface MetricsPage {
@@ -22,10 +24,18 @@ export interface ServerMetrics extends Metrics {
 
 /** From a request answered out of memory to one that waits for a slow disk, in seconds. */
 const DURATION_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** From an answer at once to a day, in seconds. */
+const DESK_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400];
 const COMMIT_WRITE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
 /** Counts and durations for Prometheus, in a registry of their own. Time series are bounded: requests × error codes. */
-export const createMetrics = ({ requestNames, connectionCount, feedCount }: MetricsOptions): ServerMetrics => {
+export const createMetrics = ({
+  requestNames,
+  connectionCount,
+  feedCount,
+  waitingCount,
+  onlineCount,
+}: MetricsOptions): ServerMetrics => {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -75,6 +85,25 @@ export const createMetrics = ({ requestNames, connectionCount, feedCount }: Metr
     help: 'Holes that a feed read from the store.',
     registers,
   });
+  const assignments = new Counter({
+    name: 'deskwire_assignments_total',
+    help: 'Changes of assignee, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const deskSeconds = (name: string, help: string) => new Histogram({ name, help, buckets: DESK_BUCKETS, registers });
+  const queueSeconds = deskSeconds(
+    'deskwire_queue_wait_seconds',
+    'From the opening of a conversation, or its reopening, to an assignee.',
+  );
+  const firstResponseSeconds = deskSeconds(
+    'deskwire_first_response_seconds',
+    'From the opening of a conversation, or its reopening, to the first answer of a person.',
+  );
+  const resolutionSeconds = deskSeconds(
+    'deskwire_resolution_seconds',
+    'From the opening of a conversation, or its reopening, to its close.',
+  );
   const slowReaders = new Counter({
     name: 'deskwire_slow_readers_total',
     help: 'Connections closed because they did not keep up.',
@@ -90,6 +119,8 @@ export const createMetrics = ({ requestNames, connectionCount, feedCount }: Metr
       },
     });
   gauge('deskwire_connections', 'Connections that are signed in.', connectionCount);
+  gauge('deskwire_waiting_conversations', 'Conversations in the queue.', waitingCount);
+  gauge('deskwire_agents_online', 'Agents and supervisors who are online.', onlineCount);
   gauge('deskwire_feeds', 'Conversations that have members on this node.', feedCount);
 
   return {
@@ -109,6 +140,18 @@ export const createMetrics = ({ requestNames, connectionCount, feedCount }: Metr
     },
     feedRead: () => {
       feedReads.inc();
+    },
+    assignment: (reason) => {
+      assignments.inc({ reason });
+    },
+    queueWait: (durationMs) => {
+      queueSeconds.observe(durationMs / 1000);
+    },
+    firstResponse: (durationMs) => {
+      firstResponseSeconds.observe(durationMs / 1000);
+    },
+    resolution: (durationMs) => {
+      resolutionSeconds.observe(durationMs / 1000);
     },
     slowReader: () => {
       slowReaders.inc();

@@ -3,11 +3,7 @@ import { createTokens } from '../auth/tokens.ts';
 import { createVisitors } from '../auth/visitors.ts';
 import { createMemoryBus } from '../cluster/memory-bus.ts';
 import { createContract } from '../contract/contract.ts';
-import { announceCommit } from '../core/announce.ts';
-import type { Desk } from '../core/desk.ts';
-import { Journal } from '../core/journal.ts';
 import { Roster } from '../core/roster.ts';
-import { TypingBoard } from '../core/typing-board.ts';
 import { verbs } from '../core/verbs.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FeedHub } from '../feed/feed-hub.ts';
@@ -21,6 +17,7 @@ import { createRooms } from '../transport/socketio/rooms.ts';
 import { watchSlowReaders } from '../transport/socketio/slow-readers.ts';
 import { createSocketServer, serveSockets } from '../transport/socketio/socketio.ts';
 import type { Config } from './config.ts';
+import { openDesk } from './open-desk.ts';
 import { documentTexts } from './document-texts.ts';
 import { createDrain } from './drain.ts';
 import { resolveKeys } from './keys.ts';
@@ -58,6 +55,8 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     requestNames: Object.keys(contract.requests),
     connectionCount: () => roster.connectionCount,
     feedCount: () => feeds.feedCount,
+    waitingCount: () => desk.router.waitingCount,
+    onlineCount: () => desk.router.onlineCount,
   });
   const store = await openSqliteStore({ path: config.databasePath, log, metrics });
 
@@ -87,17 +86,7 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
 
   const rooms = createRooms(io);
   const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, metrics, log });
-  const journal = new Journal({
-    store,
-    clock,
-    log,
-    onCommit: (state, entries) => {
-      feeds.committed(state.id, entries);
-      announceCommit(desk, state, entries);
-    },
-  });
-  const typing = new TypingBoard({ rooms, clock, ...limits });
-  const desk: Desk = { store, journal, feeds, rooms, roster, typing, tokens, clock, limits };
+  const desk = await openDesk({ config, store, feeds, rooms, roster, tokens, metrics, log, clock });
   const dispatcher = new Dispatcher({ contract, verbs, desk, log, metrics });
   serveSockets({ io, desk, dispatcher, log });
   const stopWatching = watchSlowReaders({ io, limits, log, metrics });
@@ -121,6 +110,7 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     drain: () =>
       (drained ??= drain().then(async () => {
         stopWatching();
+        desk.leases.stop();
         await store.close();
         log.info({}, 'stopped');
       })),

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { publicKey, type PinnedKey } from '../auth/keys.ts';
 import { LIMIT_NAMES, LIMITS, type LimitName } from '../contract/limits.ts';
 import { id } from '../contract/text.ts';
-import { STRATEGIES } from '../core/routing/strategy-names.ts';
+import { ROUTING_STRATEGIES } from '../contract/schemas.ts';
 import { departmentsText } from './departments.ts';
 import { DURATION_FORMAT, parseDuration } from './duration.ts';
 
@@ -241,7 +241,7 @@ export const SETTINGS = {
     default: 'least-busy',
     description:
       'How conversations find an agent: `least-busy` (whoever has most room), `round-robin` (in turn), `longest-idle` (whoever has waited longest), `manual` (agents claim) or `offer` (an agent is asked first).',
-    schema: oneOf(STRATEGIES),
+    schema: oneOf(ROUTING_STRATEGIES),
   }),
   DESKWIRE_CLOSED_CONVERSATIONS: setting({
     default: 'reopen',

@@ -101,8 +101,9 @@ export const claimRun = async (options: ClaimRunOptions): Promise<ClaimReport> =
     const names = Object.keys(countsOf([], [])) as (keyof ReturnType<typeof countsOf>)[];
     return { ...sum(counts, names), kills: course.kills, broken: logs.flatMap(({ broken }) => broken) };
   } finally {
+    const ended = course.end();
     for (const claimant of claimants) claimant.close();
-    await course.end();
+    await ended;
     rmSync(dataDir, { recursive: true, force: true });
   }
 };

@@ -1,5 +1,5 @@
 import { TestClient } from '../support/client.ts';
-import { Random } from '../support/random.ts';
+import type { Random } from '../support/random.ts';
 import { agent, tokenFor } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import type { Course } from './course.ts';
@@ -40,8 +40,9 @@ export class Claimant {
       const conversationId = due ?? this.#random.pick(this.#course.conversationIds);
       if (due === undefined) for (const [id, stepsLeft] of this.#held) this.#held.set(id, stepsLeft - 1);
       const isStray = !this.#held.has(conversationId) && this.#random.chance(STRAY_RELEASE);
-      if (due !== undefined || isStray) await this.#release(client, conversationId);
-      else if (!this.#course.over) await this.#claim(client, conversationId);
+      await (due !== undefined || isStray
+        ? this.#release(client, conversationId)
+        : this.#claim(client, conversationId));
     }
   }
 
@@ -50,6 +51,8 @@ export class Claimant {
   }
 
   async #claim(client: TestClient, conversationId: string): Promise<void> {
+    // Others have claimed while this one was connecting.
+    if (this.#course.over) return;
     const sentAt = this.#course.instant();
     const answering = client.reply('assignment:claim', { conversationId });
     this.#course.claimSent();

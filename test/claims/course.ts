@@ -33,6 +33,7 @@ export class Course {
   #ticks = 0;
   #server: ServerProcess;
   #url: Promise<string>;
+  #ended = false;
 
   constructor(options: CourseOptions) {
     this.#options = options;
@@ -40,12 +41,15 @@ export class Course {
     this.#url = this.#server.url();
   }
 
+  /** No more is to be claimed. */
   get over(): boolean {
-    return this.claims >= this.#options.claimCount;
+    return this.#ended || this.claims >= this.#options.claimCount;
   }
 
-  /** Of the server that runs, or of the next while it is being restarted. */
-  url(): Promise<string> {
+  /** Of the server that runs, or of the next while it is being restarted. Rejects when there will be none. */
+  async url(): Promise<string> {
+    // Whoever comes back after the end, because another has failed, must not try for ever.
+    if (this.#ended) throw new Error('the run has ended');
     return this.#url;
   }
 
@@ -87,6 +91,7 @@ export class Course {
   }
 
   async end(): Promise<void> {
+    this.#ended = true;
     await this.#url.catch(() => undefined);
     await this.#server.end('SIGKILL');
   }

@@ -117,7 +117,8 @@ describe('a conversation', () => {
         metadata: { a: 1, b: [2] },
       }),
     ).toMatchObject({ duplicate: true });
-    expect(await ann.refused('message:send', { conversationId, clientMessageId: 'new', text: 'x' })).toMatchObject({
+    const bob = await connect(agent('bob-late'));
+    expect(await bob.refused('message:send', { conversationId, clientMessageId: 'new', text: 'x' })).toMatchObject({
       code: 'conversation_closed',
     });
     const { entries } = await ann.request('conversation:history', { conversationId });

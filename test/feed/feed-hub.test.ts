@@ -42,6 +42,9 @@ class Streams implements Rooms {
       this.#give(id, payload as Entry);
   };
   emit: Rooms['emit'] = () => undefined;
+  probe(): void {
+    throw new Error('feeds probe nobody');
+  }
   emitTo: Rooms['emitTo'] = (connectionId, _event, payload) => {
     this.#give(connectionId, payload as Entry);
   };

@@ -6,11 +6,8 @@ import { createTokens } from '../../src/auth/tokens.ts';
 import { createMemoryBus } from '../../src/cluster/memory-bus.ts';
 import { createContract } from '../../src/contract/contract.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/contract/limits.ts';
-import { announceCommit } from '../../src/core/announce.ts';
-import type { Desk, Verbs } from '../../src/core/desk.ts';
-import { Journal } from '../../src/core/journal.ts';
+import type { Verbs } from '../../src/core/desk.ts';
 import { Roster } from '../../src/core/roster.ts';
-import { TypingBoard } from '../../src/core/typing-board.ts';
 import { verbs } from '../../src/core/verbs.ts';
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { FeedHub } from '../../src/feed/feed-hub.ts';
@@ -18,6 +15,7 @@ import { systemClock } from '../../src/ports/clock.ts';
 import type { Log } from '../../src/ports/log.ts';
 import { noMetrics } from '../../src/ports/metrics.ts';
 import type { Store } from '../../src/ports/store.ts';
+import { openDesk } from '../../src/server/open-desk.ts';
 import { createRooms, type DeskwireServer } from '../../src/transport/socketio/rooms.ts';
 import { createSocketServer, serveSockets } from '../../src/transport/socketio/socketio.ts';
 import { SECRET } from '../support/server.ts';
@@ -56,16 +54,6 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
   const io = createSocketServer({ httpServer, ...limits, allowedOrigins: [] });
   const rooms = createRooms(io);
   const feeds = new FeedHub({ store: wrapped, bus: createMemoryBus(), rooms, metrics: noMetrics, log });
-  const journal = new Journal({
-    store: wrapped,
-    clock,
-    log,
-    onCommit: (state, entries) => {
-      feeds.committed(state.id, entries);
-      announceCommit(desk, state, entries);
-    },
-  });
-  const typing = new TypingBoard({ rooms, clock, ...limits });
   const tokens = createTokens({
     keys: { kind: 'secret', key: secretKey(SECRET) },
     issuer: undefined,
@@ -73,7 +61,10 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
     clockSkewSeconds: 0,
     clock,
   });
-  const desk: Desk = { store: wrapped, journal, feeds, rooms, roster: new Roster(), typing, tokens, clock, limits };
+  const desk = await openDesk({
+    config: { limits, departments: {}, routing: 'manual', closedConversations: 'reopen', inactivityMessage: '' },
+    ...{ store: wrapped, feeds, rooms, roster: new Roster(), tokens, metrics: noMetrics, log, clock },
+  });
   const dispatcher = new Dispatcher({
     contract: createContract(limits),
     verbs: { ...verbs, ...options.verbs },
@@ -85,6 +76,7 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     await io.close();
+    desk.leases.stop();
     await remove();
   });
   return {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { DEFAULT_RULES, Departments } from '../../src/core/departments.ts';
-import { STRATEGIES } from '../../src/core/routing/strategy-names.ts';
+import { ROUTING_STRATEGIES } from '../../src/contract/schemas.ts';
 import { loadConfig, type Config } from '../../src/server/config.ts';
 import { ConfigError } from '../../src/server/start-error.ts';
 
@@ -247,7 +247,7 @@ describe('the settings beside them', () => {
   });
 
   test('what they may be', () => {
-    for (const routing of STRATEGIES) expect(loadConfig({ DESKWIRE_ROUTING: routing }).routing).toBe(routing);
+    for (const routing of ROUTING_STRATEGIES) expect(loadConfig({ DESKWIRE_ROUTING: routing }).routing).toBe(routing);
     for (const closed of ['reopen', 'new'] as const) {
       expect(loadConfig({ DESKWIRE_CLOSED_CONVERSATIONS: closed }).closedConversations).toBe(closed);
     }

@@ -7,6 +7,8 @@ test('counts, durations and gauges are on the page', async () => {
     requestNames: ['message:send'],
     connectionCount: () => connectionCount,
     feedCount: () => 2,
+    waitingCount: () => 3,
+    onlineCount: () => 4,
   });
   metrics.request('message:send', 'ok', 20);
   metrics.request('message:send', 'forbidden', 1);
@@ -35,7 +37,13 @@ test('counts, durations and gauges are on the page', async () => {
 });
 
 test('names that clients make up make no time series', async () => {
-  const metrics = createMetrics({ requestNames: ['message:send'], connectionCount: () => 0, feedCount: () => 0 });
+  const metrics = createMetrics({
+    requestNames: ['message:send'],
+    connectionCount: () => 0,
+    feedCount: () => 0,
+    waitingCount: () => 0,
+    onlineCount: () => 0,
+  });
   for (let at = 0; at < 100; at += 1) metrics.request(`made-up-${String(at)}`, `made-up-${String(at)}`, 1);
   const { text } = await metrics.page();
   expect(text).not.toContain('made-up');

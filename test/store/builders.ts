@@ -29,6 +29,12 @@ export const factsOf = (fields: Partial<Facts> = {}): Facts => ({
   closedAt: null,
   rating: null,
   formerAssignees: [],
+  openedAt: timeOf(1),
+  assignedAt: null,
+  firstResponseMs: null,
+  offer: null,
+  passedBy: [],
+  handedOff: false,
   openedSeq: 1,
   closedSeq: 0,
   assignedSeq: 0,
@@ -149,9 +155,14 @@ export const agentRecord = (tenant: string, id: string, fields: Partial<AgentRec
   user: user(id, 'agent'),
   status: 'online',
   capacity: null,
+  maxChats: null,
   departments: ['sales'],
   skills: [],
   ...fields,
 });
+
+/** What the store keeps of one agent. */
+export const agentIn = async (store: Store, tenant: string, id: string): Promise<AgentRecord | undefined> =>
+  (await store.agents()).find((agent) => agent.tenant === tenant && agent.user.id === id);
 
 export const seqsOf = (entries: readonly { seq: number }[]): number[] => entries.map(({ seq }) => seq);

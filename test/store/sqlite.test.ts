@@ -16,6 +16,7 @@ import { Random, seedOf } from '../support/random.ts';
 import { silentLog, temporaryStore } from '../support/store.ts';
 import { until } from '../support/until.ts';
 import {
+  agentIn,
   agentRecord,
   factsChange,
   factsOf,
@@ -144,7 +145,7 @@ describe('the SQLite store', () => {
       const second = await open();
       expect(await second.conversation(facts.tenant, facts.id)).toEqual(state);
       expect(await second.cursors(facts.id)).toEqual([moved]);
-      expect(await second.agent(facts.tenant, 'bob')).toEqual(agentRecord(facts.tenant, 'bob'));
+      expect(await agentIn(second, facts.tenant, 'bob')).toEqual(agentRecord(facts.tenant, 'bob'));
       expect(await send(second, facts, 6, { clientMessageId: 'message-3' })).toEqual({
         kind: 'duplicate',
         entry: messageEntry(facts, 3),

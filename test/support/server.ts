@@ -19,6 +19,7 @@ export interface Identity {
   name?: string;
   tenant?: string;
   departments?: string[];
+  skills?: string[];
   maxChats?: number;
 }
 

@@ -116,7 +116,7 @@ const ending = async ({ ann, bob, robot }: Cast, conversationId: string): Promis
   await bob.request('assignment:claim', { conversationId });
   await bob.request('conversation:close', { conversationId, reason: 'Solved' });
   await bob.refused('conversation:close', NOWHERE);
-  await ann.refused('message:send', { conversationId, clientMessageId: 'after', text: 'Wait' });
+  await bob.refused('message:send', { conversationId, clientMessageId: 'after', text: 'Wait' });
   await ann.request('conversation:rate', { conversationId, score: 4, comment: 'Quick and kind.' });
   await ann.refused('conversation:rate', { conversationId, score: 9 });
   await ann.request('conversation:reopen', { conversationId });

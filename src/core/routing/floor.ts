@@ -77,10 +77,6 @@ export class Floor {
   waiting(conversationId: string): Waiting | undefined {
     return this.#list.get(conversationId);
   }
-  /** The conversations of a department in their order. */
-  queue(department: string | null): Iterable<Waiting> {
-    return this.#list.queue(department);
-  }
 
   /** Learns of an agent, or what is new about him. */
   setSeat(facts: SeatFacts): Seat {
@@ -207,18 +203,37 @@ export class Floor {
   /** The conversation's place in the queue; null when it does not wait. */
   place(conversationId: string): QueuePlace | null {
     const position = this.#list.position(conversationId);
-    const waiting = this.#list.get(conversationId);
-    if (position === undefined || waiting === undefined) return null;
-    const { department } = waiting;
+    const department = this.#list.get(conversationId)?.department;
+    if (position === undefined || department === undefined) return null;
+    return this.#expectation(department)(position);
+  }
+
+  /** The places of all who wait in a department, in their order. */
+  *places(department: string | null): Generator<{ conversationId: string; place: QueuePlace }> {
+    const expectation = this.#expectation(department);
+    let position = 0;
+    for (const { id } of this.#list.queue(department)) {
+      position += 1;
+      yield { conversationId: id, place: expectation(position) };
+    }
+  }
+
+  /** What can be said at this moment to somebody at some position in the queue of a department. */
+  #expectation(department: string | null): (position: number) => QueuePlace {
     const served = this.#service.of(department);
     if (served.kind === 'closed') {
       const opensAt = served.opensAt === undefined ? {} : { opensAt: isoTime(served.opensAt) };
-      return { position, estimatedWaitMs: null, basis: 'out_of_hours', ...opensAt };
+      return (position) => ({ position, estimatedWaitMs: null, basis: 'out_of_hours', ...opensAt });
     }
-    if (served.places === 0) return { position, estimatedWaitMs: null, basis: 'nobody_online' };
+    const { places } = served;
+    if (places === 0) return (position) => ({ position, estimatedWaitMs: null, basis: 'nobody_online' });
     const meanMs = this.#times.mean(department);
-    if (meanMs === undefined) return { position, estimatedWaitMs: null, basis: 'no_history' };
-    return { position, estimatedWaitMs: Math.ceil((position * meanMs) / served.places), basis: 'handling_time' };
+    if (meanMs === undefined) return (position) => ({ position, estimatedWaitMs: null, basis: 'no_history' });
+    return (position) => ({
+      position,
+      estimatedWaitMs: Math.ceil((position * meanMs) / places),
+      basis: 'handling_time',
+    });
   }
 
   #next(): Match | undefined {

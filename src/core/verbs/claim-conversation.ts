@@ -1,12 +1,10 @@
 import { DeskwireError } from '../../contract/errors.ts';
 import { isAssignee, requireOpen } from '../access.ts';
-import { capacityOf } from '../agents.ts';
 import type { Verb } from '../desk.ts';
 import { changed } from '../written.ts';
 
 export const claimConversation: Verb<'assignment:claim'> = async (desk, caller, { conversationId }) => {
   const { actor } = caller;
-  const capacity = capacityOf(desk.limits, actor, await desk.store.agent(actor.tenant, actor.user.id));
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireOpen(state);
     if (state.assignee !== null) {
@@ -27,8 +25,8 @@ export const claimConversation: Verb<'assignment:claim'> = async (desk, caller, 
           reason: 'claimed',
         },
       ],
-      capacityGuard: { agentId: actor.user.id, capacity },
+      capacityGuard: { agentId: actor.user.id, capacity: desk.agents.seatOf(actor).capacity },
     };
   });
-  return changed(desk, caller, result, 'conversation:assigned', result.state.assignedSeq);
+  return changed(desk, caller, result, result.state.assignedSeq, 'conversation:assigned', 'conversation:transferred');
 };

@@ -28,7 +28,7 @@ export const deleteMessage: Verb<'message:delete'> = async (desk, caller, { conv
     },
     { exclusive: true },
   );
-  return { entry: await writtenEntry(desk, caller, result, 'message:deleted', deletedBefore) };
+  return { entry: await writtenEntry(desk, caller, result, deletedBefore, 'message:deleted') };
 };
 
 const erased = (message: StoredEntry<'message:created'>, deletedAt: string, deleteSeq: number): StoredEntry => {

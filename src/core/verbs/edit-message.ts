@@ -43,5 +43,5 @@ export const editMessage: Verb<'message:edit'> = async (desk, caller, { conversa
     },
     { exclusive: true },
   );
-  return { entry: await writtenEntry(desk, caller, result, 'message:edited', lastEditSeq) };
+  return { entry: await writtenEntry(desk, caller, result, lastEditSeq, 'message:edited') };
 };

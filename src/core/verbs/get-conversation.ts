@@ -5,5 +5,5 @@ import { conversationView } from '../views.ts';
 export const getConversation: Verb<'conversation:get'> = async (desk, { actor }, { conversationId }) => {
   const state = await desk.journal.read(actor.tenant, conversationId);
   requireReader(actor, state);
-  return { conversation: conversationView(actor.audience, state) };
+  return { conversation: conversationView(desk, actor.audience, state) };
 };

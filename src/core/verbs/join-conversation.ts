@@ -30,7 +30,7 @@ export const joinConversation: Verb<'conversation:join'> = async (
   const now = desk.journal.peek(conversationId) ?? state;
   arrive(desk, caller, now);
   return {
-    conversation: conversationView(audience, now),
+    conversation: conversationView(desk, audience, now),
     entries: entryViews(audience, page.entries),
     hasMore: page.hasMore,
     cursors: cursors.map((cursor) => cursorView(audience, cursor)),

@@ -36,5 +36,5 @@ export const listConversations: Verb<'conversation:list'> = async (desk, { actor
       ? {}
       : { assigneeId: assignee === 'none' ? null : assignee === 'me' ? user.id : assignee }),
   });
-  return { conversations: conversations.map((state) => conversationView(audience, state)), nextCursor };
+  return { conversations: conversations.map((state) => conversationView(desk, audience, state)), nextCursor };
 };

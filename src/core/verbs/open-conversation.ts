@@ -15,7 +15,7 @@ export const openConversation: Verb<'conversation:open'> = async (
   const { audience } = caller.actor;
   await followOpened(desk, caller, opened);
   return {
-    conversation: conversationView(audience, desk.journal.peek(opened.state.id) ?? opened.state),
+    conversation: conversationView(desk, audience, desk.journal.peek(opened.state.id) ?? opened.state),
     duplicate: opened.found,
     ...(opened.message && { entry: entryView(audience, opened.message) }),
   };

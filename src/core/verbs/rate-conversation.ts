@@ -13,5 +13,5 @@ export const rateConversation: Verb<'conversation:rate'> = async (
     if (state.rating?.score === score && state.rating.comment === comment) return undefined;
     return { entries: [{ type: 'conversation:rated', author: actor.user, visibility: 'all', score, comment }] };
   });
-  return { entry: await writtenEntry(desk, caller, result, 'conversation:rated', result.state.ratedSeq) };
+  return { entry: await writtenEntry(desk, caller, result, result.state.ratedSeq, 'conversation:rated') };
 };

@@ -1,23 +1,8 @@
 import { DeskwireError } from '../../contract/errors.ts';
-import { isAssignee, mayRead, notFound, requireOpen, staleFence } from '../access.ts';
-import type { Actor } from '../../ports/actor.ts';
-import type { ConversationState } from '../../ports/store.ts';
+import { requireOpen } from '../access.ts';
+import { requireAssigneeOrSupervisor } from '../assignee.ts';
 import type { Verb } from '../desk.ts';
 import { changed } from '../written.ts';
-
-/** @throws stale_fence, not_found, forbidden */
-const requireAssigneeOrSupervisor = (actor: Actor, state: ConversationState): void => {
-  if (isAssignee(actor, state)) return;
-  if (actor.role === 'supervisor' && state.assignee !== null) return;
-  if (state.formerAssignees.includes(actor.user.id)) throw staleFence(state);
-  if (!mayRead(actor, state)) throw notFound();
-  throw new DeskwireError(
-    'forbidden',
-    state.assignee === null
-      ? 'Nobody is assigned, so there is nothing to release.'
-      : 'Only the assignee, or a supervisor, releases a conversation.',
-  );
-};
 
 export const releaseConversation: Verb<'assignment:release'> = async (
   desk,
@@ -28,6 +13,8 @@ export const releaseConversation: Verb<'assignment:release'> = async (
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireAssigneeOrSupervisor(actor, state);
     requireOpen(state);
+    if (state.assignee === null)
+      throw new DeskwireError('forbidden', 'Nobody is assigned, so there is nothing to release.');
     return {
       entries: [
         {
@@ -44,5 +31,5 @@ export const releaseConversation: Verb<'assignment:release'> = async (
       ],
     };
   });
-  return changed(desk, caller, result, 'conversation:released', 0);
+  return changed(desk, caller, result, 0, 'conversation:released');
 };

@@ -1,5 +1,6 @@
 import { requireParticipant } from '../access.ts';
 import type { Verb } from '../desk.ts';
+import { reopenedDrafts } from '../reopen.ts';
 import { changed } from '../written.ts';
 
 export const reopenConversation: Verb<'conversation:reopen'> = async (desk, caller, { conversationId }) => {
@@ -7,11 +8,7 @@ export const reopenConversation: Verb<'conversation:reopen'> = async (desk, call
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireParticipant(actor, state);
     if (state.status !== 'closed') return undefined;
-    return {
-      entries: [{ type: 'conversation:reopened', author: actor.user, visibility: 'all', fence: state.fence + 1 }],
-    };
+    return { entries: reopenedDrafts(desk, actor.user, state) };
   });
-  const { openedSeq } = result.state;
-  const type = openedSeq === 1 ? 'conversation:opened' : 'conversation:reopened';
-  return changed(desk, caller, result, type, openedSeq);
+  return changed(desk, caller, result, result.state.openedSeq, 'conversation:reopened', 'conversation:opened');
 };

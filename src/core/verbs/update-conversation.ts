@@ -19,5 +19,5 @@ export const updateConversation: Verb<'conversation:update'> = async (desk, call
       },
     ],
   }));
-  return changed(desk, caller, result, 'conversation:updated', 0);
+  return changed(desk, caller, result, 0, 'conversation:updated');
 };

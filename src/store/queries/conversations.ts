@@ -1,4 +1,4 @@
-import type { AliasedExpression, CompiledQuery } from 'kysely';
+import { type AliasedExpression, type CompiledQuery, sql } from 'kysely';
 import type { ConversationPage, ConversationQuery, ConversationState, Facts } from '../../ports/store.ts';
 import type { QueryBuilder } from './tables.ts';
 
@@ -130,7 +130,7 @@ export const openConversationList = (
 ): CompiledQuery<StateRow> => {
   let picked = conversations(db)
     // A literal, so that the index of open ones can be seen to fit.
-    .where('status', '!=', (eb) => eb.lit('closed'))
+    .where(sql<boolean>`status != 'closed'`)
     .orderBy('n')
     .limit(limit + 1);
   if (cursor !== undefined) {

@@ -45,6 +45,12 @@ export const createRooms = (io: DeskwireServer): Rooms => {
     ) => {
       to(target, false, ephemeral ? [SLOW_ROOM] : []).emit(event, ...([payload] as never));
     },
+    probe: (connectionId) => {
+      // The server's own heartbeat, out of turn: every client answers it.
+      (sockets.get(connectionId)?.conn as unknown as { sendPacket(type: 'ping'): void } | undefined)?.sendPacket(
+        'ping',
+      );
+    },
     emitTo: <N extends EventName>(connectionId: string, event: N, payload: EventPayload<N>) => {
       sockets.get(connectionId)?.emit(event, ...([payload] as never));
     },

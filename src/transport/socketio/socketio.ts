@@ -1,7 +1,8 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server, type Socket } from 'socket.io';
 import { DeskwireError } from '../../contract/errors.ts';
-import { connect, disconnect, resumeStatus } from '../../core/connect.ts';
+import { connect, disconnect, startWork } from '../../core/connect.ts';
+import { isWorker } from '../../core/agents.ts';
 import type { Desk } from '../../core/desk.ts';
 import type { Connection, Dispatcher } from '../../dispatch/dispatcher.ts';
 import { RequestQueue } from '../../dispatch/request-queue.ts';
@@ -95,11 +96,7 @@ const refusal = (error: unknown, log: Log): Error => {
   return Object.assign(new Error(known.message), { data: known.toObject() });
 };
 
-const serveConnection = (
-  socket: Socket,
-  verified: VerifiedToken,
-  { desk, dispatcher, log }: ServeSocketsOptions,
-): void => {
+const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispatcher }: ServeSocketsOptions): void => {
   const { actor } = verified;
   connect(desk, socket.id, actor);
   const session = new Session(socket, verified, desk.clock, desk.limits);
@@ -128,7 +125,11 @@ const serveConnection = (
     socket.conn.close();
   });
   forgetHandshake(socket);
-  resumeStatus(desk, actor).catch((error: unknown) => {
-    log.warn({ error, connectionId: socket.id }, "could not read an agent's status");
-  });
+  startWork(desk, socket.id, actor);
+  if (isWorker(actor)) {
+    // Anything at all is a sign of life, the answer to a heartbeat above all.
+    socket.conn.on('packet', () => {
+      desk.leases.heard(socket.id);
+    });
+  }
 };

@@ -1,0 +1,257 @@
+import type { EntryOf } from '../../contract/schemas.ts';
+import type { Limits } from '../../contract/limits.ts';
+import { isoTime, type Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { ConversationState } from '../../ports/store.ts';
+import type { Departments } from '../departments.ts';
+import { newOfferId } from '../ids.ts';
+import type { Journal } from '../journal.ts';
+import { Alarms } from './alarms.ts';
+import { Floor, type Placement } from './floor.ts';
+import type { Seat } from './seat.ts';
+import type { StrategyName } from './strategies.ts';
+
+export interface RouterOptions {
+  /** Asked for when it is first needed: the journal tells the router of its commits, and each needs the other. */
+  readonly journal: () => Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: Limits;
+  readonly strategy: StrategyName;
+  readonly departments: Departments;
+  /** An offer stands: tell the agent. */
+  readonly onOffer: (state: ConversationState) => void;
+  /** Places in a queue may have changed. */
+  readonly onQueueChange: (tenant: string, department: string | null) => void;
+}
+
+/** The first try after a failed one comes at once; then the pauses double, up to this. */
+const MAX_RETRY_MS = 5_000;
+const FIRST_RETRY_MS = 50;
+const LOOK_AGAIN_MS = 86_400_000;
+
+/**
+ * Carries out what the floors decide, as entries, and keeps the times that hang on them: offers that expire, agents who may be
+ * asked again, departments that open. All of it is made again from the log when the process starts.
+ */
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #floors = new Map<string, Floor>();
+  readonly #failures = new Map<string, number>();
+  readonly #offers: Alarms;
+  readonly #passes: Alarms;
+  readonly #retries: Alarms;
+  readonly #hours: Alarms;
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    const { clock } = options;
+    this.#offers = new Alarms(clock);
+    this.#passes = new Alarms(clock);
+    this.#retries = new Alarms(clock);
+    this.#hours = new Alarms(clock);
+    this.#awaitHours();
+  }
+
+  floor(tenant: string): Floor {
+    let floor = this.#floors.get(tenant);
+    if (floor === undefined) {
+      const { strategy, departments, clock, limits, onQueueChange } = this.#options;
+      floor = new Floor({
+        strategy,
+        departments,
+        now: () => clock.now(),
+        passMs: limits.passMs,
+        onQueueChange: (department) => onQueueChange(tenant, department),
+      });
+      this.#floors.set(tenant, floor);
+    }
+    return floor;
+  }
+
+  get waitingCount(): number {
+    return [...this.#floors.values()].reduce((sum, floor) => sum + floor.waitingCount, 0);
+  }
+
+  /** People who are online, of all tenants. */
+  get onlineCount(): number {
+    let count = 0;
+    for (const floor of this.#floors.values()) {
+      for (const seat of floor.seats) if (seat.available && !seat.isBot) count += 1;
+    }
+    return count;
+  }
+
+  /** Learns of a conversation as it is committed, without acting on it yet. */
+  learn(state: ConversationState): void {
+    this.floor(state.tenant).sync(state);
+    const { id, tenant, offer } = state;
+    if (offer === null) this.#offers.cancel(id);
+    else this.#offers.set(id, Date.parse(offer.expiresAt), () => this.#endOffer(tenant, id, offer.offerId, 'expired'));
+    if (state.status === 'queued') {
+      this.#awaitPass(tenant, id);
+      return;
+    }
+    this.#failures.delete(id);
+    this.#passes.cancel(id);
+    this.#retries.cancel(id);
+  }
+
+  /** A conversation changed: whoever can be placed now is. */
+  committed(state: ConversationState): void {
+    this.learn(state);
+    const seat = state.status === 'assigned' ? this.floor(state.tenant).seat(state.assignee?.id ?? '') : undefined;
+    // His lease ended while this was being written.
+    if (seat?.leased === false) this.#giveBack(state.tenant, state.id, seat, 'agent_disconnected');
+    this.pump(state.tenant);
+  }
+
+  /** Places what can be placed. */
+  pump(tenant: string): void {
+    for (const placement of this.floor(tenant).drain()) this.#carryOut(tenant, placement);
+  }
+
+  /** An agent's conversations go back to the queue, and his offers to others. */
+  vacate(tenant: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline'): void {
+    this.withdraw(tenant, seat);
+    for (const conversationId of [...seat.active]) this.#giveBack(tenant, conversationId, seat, reason);
+  }
+
+  /** Offers to an agent who is not there any more are not waited for. */
+  withdraw(tenant: string, seat: Seat): void {
+    for (const conversationId of [...seat.held]) this.#endOffer(tenant, conversationId, undefined, 'withdrawn', seat);
+  }
+
+  #carryOut(tenant: string, placement: Placement): void {
+    const { conversationId, seat, mode, decision } = placement;
+    const { clock, limits, log } = this.#options;
+    const written = this.#options.journal().write(tenant, conversationId, (state) => {
+      if (state.status !== 'queued' || state.offer !== null || !seat.available) return undefined;
+      if (mode === 'offer') {
+        const expiresAt = isoTime(clock.now() + limits.offerMs);
+        const offer = { offerId: newOfferId(), agent: seat.user, expiresAt, decision };
+        return { entries: [{ type: 'conversation:updated', author: null, visibility: 'staff', offer }] };
+      }
+      return {
+        entries: [
+          {
+            type: 'conversation:assigned',
+            author: null,
+            visibility: 'all',
+            assignee: seat.user,
+            previousAssignee: null,
+            fence: state.fence + 1,
+            reason: 'routed',
+            decision,
+          },
+        ],
+        capacityGuard: { agentId: seat.id, capacity: seat.capacity },
+      };
+    });
+    written.then(
+      (result) => {
+        const placed = result.kind === 'committed';
+        this.floor(tenant).settle(placement, placed);
+        if (placed && mode === 'offer') this.#options.onOffer(result.state);
+        if (!placed) this.#tryAgain(tenant, conversationId);
+      },
+      (error: unknown) => {
+        log.warn({ error, conversationId, agentId: seat.id }, 'a conversation could not be routed');
+        this.floor(tenant).settle(placement, false);
+        this.#tryAgain(tenant, conversationId);
+      },
+    );
+  }
+
+  #tryAgain(tenant: string, conversationId: string): void {
+    if (this.floor(tenant).waiting(conversationId) === undefined) return;
+    const failures = this.#failures.get(conversationId) ?? 0;
+    this.#failures.set(conversationId, failures + 1);
+    const pauseMs = failures === 0 ? 0 : Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
+    this.#retries.set(conversationId, this.#options.clock.now() + pauseMs, () => {
+      this.floor(tenant).resume(conversationId);
+      this.pump(tenant);
+    });
+  }
+
+  #endOffer(
+    tenant: string,
+    conversationId: string,
+    offerId: string | undefined,
+    offerOutcome: NonNullable<EntryOf<'conversation:updated'>['offerOutcome']>,
+    seat?: Seat,
+  ): void {
+    const end = (): Promise<unknown> =>
+      this.#options.journal().write(tenant, conversationId, ({ offer }) => {
+        if (offer === null) return undefined;
+        if (offerId !== undefined && offer.offerId !== offerId) return undefined;
+        if (seat !== undefined && (offer.agent.id !== seat.id || seat.available)) return undefined;
+        return {
+          entries: [{ type: 'conversation:updated', author: null, visibility: 'staff', offer: null, offerOutcome }],
+        };
+      });
+    this.#persist(end, `offer:${conversationId}`);
+  }
+
+  #giveBack(tenant: string, conversationId: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline'): void {
+    const release = (): Promise<unknown> =>
+      this.#options.journal().write(tenant, conversationId, (state) => {
+        if (state.status !== 'assigned' || state.assignee?.id !== seat.id) return undefined;
+        // He is back before it was written.
+        if (reason === 'agent_disconnected' ? seat.leased : seat.status !== 'offline') return undefined;
+        return {
+          entries: [
+            {
+              type: 'conversation:released',
+              author: null,
+              visibility: 'all',
+              assignee: null,
+              previousAssignee: state.assignee,
+              fence: state.fence + 1,
+              reason,
+            },
+          ],
+        };
+      });
+    this.#persist(release, `back:${conversationId}`);
+  }
+
+  /** Nobody waits for an answer here who would try again: it is tried until the store takes it. */
+  #persist(write: () => Promise<unknown>, key: string, failures = 0): void {
+    const { log, clock } = this.#options;
+    write().catch((error: unknown) => {
+      log.warn({ error, key }, 'routing could not write; it tries again');
+      const pauseMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
+      this.#retries.set(key, clock.now() + pauseMs, () => this.#persist(write, key, failures + 1));
+    });
+  }
+
+  /** At the earliest instant at which somebody may be asked again, it is looked at again. */
+  #awaitPass(tenant: string, conversationId: string): void {
+    const now = this.#options.clock.now();
+    const passes = this.floor(tenant).waiting(conversationId)?.passedUntil.values() ?? [];
+    const next = Math.min(...[...passes].filter((until) => until > now));
+    if (next === Infinity) {
+      this.#passes.cancel(conversationId);
+      return;
+    }
+    this.#passes.set(conversationId, next, () => {
+      this.floor(tenant).resume(conversationId);
+      this.#awaitPass(tenant, conversationId);
+      this.pump(tenant);
+    });
+  }
+
+  #awaitHours(): void {
+    const { departments, clock } = this.#options;
+    // None within a year: it is asked again, because years pass.
+    const next = departments.nextChange(clock.now()) ?? clock.now() + LOOK_AGAIN_MS;
+    this.#hours.set('next', next, () => {
+      for (const [tenant, floor] of this.#floors) {
+        floor.hoursChanged();
+        this.pump(tenant);
+      }
+      this.#awaitHours();
+    });
+  }
+}

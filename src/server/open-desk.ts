@@ -1,0 +1,100 @@
+import { Agents } from '../core/agents.ts';
+import { announceCommit } from '../core/announce.ts';
+import { Departments } from '../core/departments.ts';
+import type { Desk } from '../core/desk.ts';
+import { changesFacts } from '../core/fold.ts';
+import { Inactivity } from '../core/inactivity.ts';
+import { Journal } from '../core/journal.ts';
+import { Leases } from '../core/leases.ts';
+import { measure } from '../core/measures.ts';
+import { announceOffer } from '../core/offer.ts';
+import { QueueBoard } from '../core/queue-board.ts';
+import { Router } from '../core/routing/router.ts';
+import { TypingBoard } from '../core/typing-board.ts';
+import type { Log } from '../ports/log.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { ConversationState } from '../ports/store.ts';
+import type { Config } from './config.ts';
+
+export interface OpenDeskOptions extends Pick<Desk, 'store' | 'feeds' | 'rooms' | 'roster' | 'tokens' | 'clock'> {
+  readonly config: Pick<Config, 'limits' | 'departments' | 'routing' | 'closedConversations' | 'inactivityMessage'>;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** Open conversations read at once at the start. */
+const LOADED_TOGETHER = 500;
+
+/**
+ * Puts the core together, and brings it to where the log says that the desk was: who waits, who has what, what is offered, and
+ * which times run.
+ */
+export const openDesk = async (options: OpenDeskOptions): Promise<Desk> => {
+  const { config, store, feeds, rooms, roster, tokens, metrics, log, clock } = options;
+  const { limits } = config;
+  const departments = new Departments(config.departments);
+  const board = new QueueBoard({ clock, rooms, roster, floor: (tenant) => router.floor(tenant), ...limits });
+  const router: Router = new Router({
+    journal: () => journal,
+    clock,
+    log,
+    limits,
+    strategy: config.routing,
+    departments,
+    onOffer: (state) => announceOffer(desk, state),
+    onQueueChange: (tenant, department) => board.changed(tenant, department),
+  });
+  const inactivity = new Inactivity({
+    journal: () => journal,
+    store,
+    clock,
+    log,
+    limits,
+    message: config.inactivityMessage,
+  });
+  const agents: Agents = new Agents({ store, router, leases: () => leases, rooms, roster, limits, log });
+  const leases = new Leases({
+    clock,
+    leaseMs: limits.agentLeaseMs,
+    probe: (connectionId) => rooms.probe(connectionId),
+    onStart: (tenant, agentId) => agents.leaseStarted(tenant, agentId),
+    onEnd: (tenant, agentId) => agents.leaseEnded(tenant, agentId),
+  });
+  const journal = new Journal({
+    store,
+    clock,
+    log,
+    onCommit: (state, entries) => {
+      feeds.committed(state.id, entries);
+      if (entries.some(changesFacts)) {
+        // Before it is announced: whoever asks for his place then must get it.
+        if (state.status !== 'queued') board.left(state.id);
+        inactivity.watch(state);
+        router.committed(state);
+        measure(metrics, state.openedAt, entries);
+      }
+      announceCommit(desk, state, entries);
+    },
+  });
+  const typing = new TypingBoard({ rooms, clock, ...limits });
+  const { closedConversations } = config;
+  const desk: Desk = {
+    ...{ store, journal, feeds, rooms, roster, typing, tokens, clock, limits },
+    ...{ router, agents, leases, departments, closedConversations },
+  };
+
+  const learn = (state: ConversationState): void => {
+    router.learn(state);
+    inactivity.watch(state);
+    // Time to come back, for him as for those whose status is stored.
+    if (state.assignee !== null) leases.renew(state.tenant, state.assignee.id);
+  };
+  agents.load(await store.agents());
+  let cursor: string | undefined;
+  do {
+    const page = await store.openConversations({ cursor, limit: LOADED_TOGETHER });
+    page.conversations.forEach(learn);
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+  return desk;
+};
