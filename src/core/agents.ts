@@ -74,8 +74,18 @@ export class Agents {
     const { tenant, user } = actor;
     const known = this.#recordsOf(tenant).get(user.id);
     const record = { ...recordOf(actor, status), capacity: capacity ?? known?.capacity ?? null };
-    this.#recordsOf(tenant).set(user.id, record);
-    await store.saveAgent(record);
+    const records = this.#recordsOf(tenant);
+    // At once, so that another device's request builds on it.
+    records.set(user.id, record);
+    try {
+      await store.saveAgent(record);
+    } catch (error) {
+      if (records.get(user.id) === record) {
+        if (known === undefined) records.delete(user.id);
+        else records.set(user.id, known);
+      }
+      throw error;
+    }
     const seat = this.#seatFor(record);
     this.#takeWork(actor, status === 'online');
     if (status === 'offline') router.vacate(tenant, seat, 'agent_offline');

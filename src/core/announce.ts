@@ -14,8 +14,17 @@ const MAY_END_MEMBERSHIP: ReadonlySet<string> = new Set([
   'conversation:reopened',
 ]);
 
-/** What follows from a commit for those who have not joined, for typing, and for who may stay. */
-export const announceCommit = (desk: Desk, state: ConversationState, entries: readonly StoredEntry[]): void => {
+/**
+ * What follows from a commit for those who have not joined, for typing, and for who may stay.
+ *
+ * @param offeredTo to whom it was offered until now: an assignment to somebody else ends that
+ */
+export const announceCommit = (
+  desk: Desk,
+  state: ConversationState,
+  entries: readonly StoredEntry[],
+  offeredTo: User | undefined,
+): void => {
   for (const entry of entries) {
     switch (entry.type) {
       case 'message:created':
@@ -35,7 +44,7 @@ export const announceCommit = (desk: Desk, state: ConversationState, entries: re
           desk,
           state,
           entry,
-          [assignee, previousAssignee].filter((user) => user !== null),
+          [assignee, previousAssignee, offeredTo].filter((user) => user !== null && user !== undefined),
         );
         if (previousAssignee !== null) {
           desk.typing.stop(state.id, previousAssignee, 'reassigned');

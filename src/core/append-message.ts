@@ -3,7 +3,7 @@ import { personKey } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
 import { isCustomer, requireOpen } from './access.ts';
 import type { Caller, Desk } from './desk.ts';
-import { firstResponse } from './desk-times.ts';
+import { firstResponseMs } from './desk-times.ts';
 import { checkMessageIn, messageDraft, requireSameContent, type MessagePayload } from './message-content.ts';
 import { reopenedDrafts } from './reopen.ts';
 
@@ -19,6 +19,7 @@ interface Sent {
  * Writes a message, or finds the one that its client id made before: also when it could not be sent now, because the
  * conversation was closed or handed over since.
  *
+ * @param options.reopens whether a customer's message may reopen the conversation, where the setting says so
  * @throws what checkMessageIn throws, duplicate_mismatch
  */
 export const appendMessage = async (
@@ -26,9 +27,10 @@ export const appendMessage = async (
   caller: Caller,
   conversationId: string,
   message: MessagePayload,
+  { reopens = true }: { reopens?: boolean } = {},
 ): Promise<Sent> => {
   const { tenant, user } = caller.actor;
-  const reopensClosed = desk.closedConversations === 'reopen';
+  const reopensClosed = reopens && desk.closedConversations === 'reopen';
   const clientKey = { authorId: personKey(user), clientMessageId: message.clientMessageId };
   try {
     const result = await desk.journal.write(
@@ -36,12 +38,11 @@ export const appendMessage = async (
       conversationId,
       (state, next) => {
         checkMessageIn(caller.actor, message, state);
-        const draft = {
-          ...messageDraft(user, message),
-          ...firstResponse(user, message.visibility ?? 'all', state, next.now),
-        };
-        const reopens = state.status === 'closed' && isCustomer(caller.actor, state) && reopensClosed;
-        if (reopens) return { entries: reopenedDrafts(desk, user, state, [draft]), clientKey };
+        const draft = messageDraft(user, message);
+        const waitedMs = firstResponseMs(draft, state, next.now);
+        if (waitedMs !== undefined) draft.firstResponseMs = waitedMs;
+        if (reopensClosed && state.status === 'closed' && isCustomer(caller.actor, state))
+          return { entries: reopenedDrafts(desk, user, state, [draft]), clientKey };
         requireOpen(state);
         return { entries: [draft], clientKey };
       },

@@ -6,14 +6,14 @@ import type { DraftOf } from './draft.ts';
 const since = (openedAt: string, now: number): number => Math.max(0, now - Date.parse(openedAt));
 
 /** How long the customer waited, if this is a person's first answer. */
-export const firstResponse = (
-  author: User,
-  visibility: 'all' | 'staff',
+export const firstResponseMs = (
+  { author, visibility }: DraftOf<'message:created'>,
   state: ConversationState,
   now: number,
-): { firstResponseMs?: number } => {
-  const answers = (author.role === 'agent' || author.role === 'supervisor') && visibility === 'all';
-  return answers && state.firstResponseMs === null ? { firstResponseMs: since(state.openedAt, now) } : {};
+): number | undefined => {
+  if (state.firstResponseMs !== null || visibility === 'staff') return undefined;
+  const answers = author?.role === 'agent' || author?.role === 'supervisor';
+  return answers ? since(state.openedAt, now) : undefined;
 };
 
 /** @param author null: the server */

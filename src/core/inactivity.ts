@@ -51,7 +51,8 @@ export class Inactivity {
       return;
     }
     if (inactivityRemindMs + inactivityCloseMs === 0 || this.#alarms.has(state.id)) return;
-    this.#look(state.tenant, state.id, this.#options.clock.now());
+    const since = Date.parse(state.assignedAt ?? state.openedAt);
+    this.#look(state.tenant, state.id, since + (inactivityRemindMs || inactivityCloseMs));
   }
 
   #look(tenant: string, conversationId: string, atMs: number): void {

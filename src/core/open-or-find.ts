@@ -139,7 +139,9 @@ const found = async (
 ): Promise<Opened | undefined> => {
   if (message === undefined) return { state: known, message: undefined, found: true, repeated: false };
   try {
-    const sent = await appendMessage(desk, caller, known.id, message);
+    // Without a name it was looked for because it was open; closed since, it is not the one that was meant.
+    const reopens = known.clientConversationId !== null;
+    const sent = await appendMessage(desk, caller, known.id, message, { reopens });
     return { state: sent.state, message: sent.entry, found: true, repeated: sent.duplicate };
   } catch (error) {
     const closed = error instanceof DeskwireError && error.code === 'conversation_closed';

@@ -11,6 +11,7 @@ import { announceOffer } from '../core/offer.ts';
 import { QueueBoard } from '../core/queue-board.ts';
 import { Router } from '../core/routing/router.ts';
 import { TypingBoard } from '../core/typing-board.ts';
+import type { User } from '../contract/schemas.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { ConversationState } from '../ports/store.ts';
@@ -66,14 +67,16 @@ export const openDesk = async (options: OpenDeskOptions): Promise<Desk> => {
     log,
     onCommit: (state, entries) => {
       feeds.committed(state.id, entries);
+      let offeredTo: User | undefined;
       if (entries.some(changesFacts)) {
+        offeredTo = router.offeredTo(state);
         // Before it is announced: whoever asks for his place then must get it.
         if (state.status !== 'queued') board.left(state.id);
         inactivity.watch(state);
         router.committed(state);
         measure(metrics, state.openedAt, entries);
       }
-      announceCommit(desk, state, entries);
+      announceCommit(desk, state, entries, offeredTo);
     },
   });
   const typing = new TypingBoard({ rooms, clock, ...limits });

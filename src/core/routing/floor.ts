@@ -138,6 +138,7 @@ export class Floor {
       this.#options.onQueueChange(before.department);
     }
     if (state.status === 'assigned' && state.assignee !== null) {
+      this.#list.arrive(id);
       const seat = this.#seatOf(state.assignee);
       if (this.#active.get(id)?.seat === seat) return;
       this.#deactivate(id);

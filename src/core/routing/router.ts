@@ -1,4 +1,4 @@
-import type { EntryOf } from '../../contract/schemas.ts';
+import type { EntryOf, User } from '../../contract/schemas.ts';
 import type { Limits } from '../../contract/limits.ts';
 import { isoTime, type Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -80,6 +80,12 @@ export class Router {
       for (const seat of floor.seats) if (seat.available && !seat.isBot) count += 1;
     }
     return count;
+  }
+
+  /** To whom a conversation is offered, as far as the router has heard. */
+  offeredTo({ tenant, id }: ConversationState): User | undefined {
+    const waiting = this.floor(tenant).waiting(id);
+    return waiting?.placing === undefined ? waiting?.holder?.user : undefined;
   }
 
   /** Learns of a conversation as it is committed, without acting on it yet. */

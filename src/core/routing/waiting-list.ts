@@ -81,7 +81,7 @@ export class WaitingList {
       department,
       rank: -PRIORITIES.indexOf(state.priority),
       since: Date.parse(state.openedAt),
-      arrival: this.#arrivalOf(state.id),
+      arrival: this.arrive(state.id),
       group: this.#group(department, [...new Set(state.skills)].sort(), handedOff),
       passedUntil: new Map(state.passedBy.map(({ agentId, at }) => [agentId, Date.parse(at) + passMs])),
       holder,
@@ -141,8 +141,8 @@ export class WaitingList {
   /** Negative: `a` is to be served before `b`. */
   static readonly order = order;
 
-  /** What was waiting once keeps its place among equals. */
-  #arrivalOf(conversationId: string): number {
+  /** Numbers conversations as they come; until it is closed, each keeps its number. */
+  arrive(conversationId: string): number {
     const known = this.#arrivals.get(conversationId);
     if (known !== undefined) return known;
     this.#arrivalCount += 1;
