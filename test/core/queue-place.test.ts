@@ -30,6 +30,14 @@ describe('a position', () => {
     expect(line(desk, 'support')).toEqual([]);
   });
 
+  test('[QUEUE-1] goes by age where that and the arrival differ', () => {
+    const desk = new SmallFloor('manual');
+    desk.open({ id: 'c1' });
+    desk.nowMs -= 1;
+    desk.open({ id: 'c2' });
+    expect(line(desk, null)).toEqual(['1 c2', '2 c1']);
+  });
+
   test('[QUEUE-1] is the old one for who comes back to the queue', () => {
     const desk = new SmallFloor('manual');
     for (const id of ['c1', 'c2', 'c3']) desk.open({ id });

@@ -112,10 +112,19 @@ export class RoutingModel {
     return agent.leased && agent.status === 'online';
   }
 
-  isOpen(department: string | null): boolean {
+  isOpen(department: string | null, atMs = this.nowMs): boolean {
     const hours = this.rules(department).hours;
-    const hour = Math.floor(this.nowMs / HOUR_MS) % 24;
+    const hour = Math.floor(atMs / HOUR_MS) % 24;
     return hours === undefined || (hour >= hours.from && hour < hours.to);
+  }
+
+  /** Whether any of the departments opened or closed after an instant, were it only for a while. */
+  turnedSince(departments: readonly (string | null)[], beforeMs: number): boolean {
+    for (let hour = Math.floor(beforeMs / HOUR_MS) + 1; hour * HOUR_MS <= this.nowMs; hour += 1) {
+      const atMs = hour * HOUR_MS;
+      if (departments.some((name) => this.isOpen(name, atMs) !== this.isOpen(name, atMs - 1))) return true;
+    }
+    return false;
   }
 
   rules(department: string | null): ModelRules {
@@ -197,11 +206,11 @@ export class RoutingModel {
     conversation.paused = true;
   }
 
-  open(opening: Pick<ModelConversation, 'id' | 'department' | 'skills' | 'priority'>): void {
+  /** @param openedAt before now, when it is heard of late */
+  open(opening: Pick<ModelConversation, 'id' | 'department' | 'skills' | 'priority' | 'openedAt'>): void {
     this.conversations.push({
       ...opening,
       status: 'queued',
-      openedAt: this.nowMs,
       arrival: (this.#arrivals += 1),
       assignee: undefined,
       offeredTo: undefined,

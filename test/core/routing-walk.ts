@@ -149,12 +149,10 @@ export class RoutingWalk {
   #pass(ms: number): void {
     if (ms === 0) return;
     const before = this.#nowMs;
-    const openBefore = ASKED_FOR.map((department) => this.#model.isOpen(department));
     this.#nowMs += ms;
     this.#model.nowMs = this.#nowMs;
     this.#note(`${String(ms)} ms pass`);
-    if (ASKED_FOR.some((department, index) => this.#model.isOpen(department) !== openBefore[index]))
-      this.#floor.hoursChanged();
+    if (this.#model.turnedSince(ASKED_FOR, before)) this.#floor.hoursChanged();
     for (const { id, status, passes } of this.#model.conversations) {
       if (status === 'queued' && passes.some(({ until }) => until > before && until <= this.#nowMs)) this.#resume(id);
     }
@@ -210,10 +208,15 @@ export class RoutingWalk {
       priority: random.chance(0.5) ? 'normal' : random.pick(PRIORITIES),
     } as const;
     this.#note(`open ${JSON.stringify(opening)}`);
-    const log = new LoggedConversation(opening, () => this.#nowMs);
+    // What another node opened is heard of later: then age and arrival differ.
+    let lateMs = random.chance(0.1) ? random.below(3) : 0;
+    const log = new LoggedConversation(opening, () => this.#nowMs - lateMs);
+    this.#model.open({ ...opening, openedAt: this.#nowMs - lateMs });
+    lateMs = 0;
     this.#logs.set(opening.id, log);
-    this.#model.open(opening);
-    this.#floor.sync(log.state);
+    // Somebody may take it in the very commit that opens it.
+    if (random.chance(0.1)) this.#claim(opening.id);
+    else this.#floor.sync(log.state);
   }
 
   #close(id: string): void {

@@ -11,11 +11,12 @@ const MAX_NAMED = 10;
 const MAX_LOOKED_AT = 200;
 
 const reasonOf = (seat: Seat, waiting: Waiting, chosen: Seat): Skip['reason'] => {
-  if (seat.isBot && waiting.group.handedOff) return 'bot';
   if (seat.status === 'away') return 'away';
   if (seat.status === 'offline') return 'offline';
   if (!seat.connected) return 'disconnected';
   if (!waiting.group.skills.every((skill) => seat.facts.skills.includes(skill))) return 'skills';
+  // Bots are not routed to here, or not any more.
+  if (seat.isBot && !waiting.group.seats.has(seat)) return 'bot';
   if (seat.load >= seat.capacity) return 'full';
   if (chosen.isBot && !seat.isBot) return 'person';
   return 'passed';

@@ -86,7 +86,6 @@ export class Floor {
       seat = new Seat(facts, this.#options.now());
       this.#seats.set(id, seat);
     } else {
-      if (facts.status === 'online' && seat.facts.status !== 'online') seat.idleSince = this.#options.now();
       seat.facts = facts;
     }
     for (const group of this.#list.groups) this.#match(seat, group);
@@ -96,6 +95,8 @@ export class Floor {
 
   /** To be called when a seat's lease or connection has changed; the floor itself calls it for all else. */
   changed(seat: Seat): void {
+    if (seat.available && !seat.wasAvailable) seat.idleSince = this.#options.now();
+    seat.wasAvailable = seat.available;
     const { flipped, moved } = this.#service.count(seat);
     if (seat.ready) for (const group of seat.groups) this.#dirty.add(group);
     if (flipped.size > 0) {
@@ -303,7 +304,10 @@ export class Floor {
     this.#active.delete(conversationId);
     seat.active.delete(conversationId);
     seat.idleSince = now;
-    if (!seat.isBot) this.#times.add(department, Math.max(0, now - since));
+    if (!seat.isBot) {
+      this.#times.add(department, Math.max(0, now - since));
+      this.#options.onQueueChange(department);
+    }
     this.changed(seat);
   }
 }

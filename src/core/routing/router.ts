@@ -5,6 +5,7 @@ import type { Log } from '../../ports/log.ts';
 import type { ConversationState } from '../../ports/store.ts';
 import type { Departments } from '../departments.ts';
 import { newOfferId } from '../ids.ts';
+import type { WriteResult } from '../conversation-writer.ts';
 import type { Journal } from '../journal.ts';
 import { Alarms } from './alarms.ts';
 import { Floor, type Placement } from './floor.ts';
@@ -159,7 +160,10 @@ export class Router {
         const placed = result.kind === 'committed';
         this.floor(tenant).settle(placement, placed);
         if (placed && mode === 'offer') this.#options.onOffer(result.state);
-        if (!placed) this.#tryAgain(tenant, conversationId);
+        if (placed) return;
+        // An earlier write may have been kept although it seemed to fail: then this state is news.
+        this.learn(result.state);
+        this.#tryAgain(tenant, conversationId);
       },
       (error: unknown) => {
         log.warn({ error, conversationId, agentId: seat.id }, 'a conversation could not be routed');
@@ -187,7 +191,7 @@ export class Router {
     offerOutcome: NonNullable<EntryOf<'conversation:updated'>['offerOutcome']>,
     seat?: Seat,
   ): void {
-    const end = (): Promise<unknown> =>
+    const end = (): Promise<WriteResult> =>
       this.#options.journal().write(tenant, conversationId, ({ offer }) => {
         if (offer === null) return undefined;
         if (offerId !== undefined && offer.offerId !== offerId) return undefined;
@@ -200,7 +204,7 @@ export class Router {
   }
 
   #giveBack(tenant: string, conversationId: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline'): void {
-    const release = (): Promise<unknown> =>
+    const release = (): Promise<WriteResult> =>
       this.#options.journal().write(tenant, conversationId, (state) => {
         if (state.status !== 'assigned' || state.assignee?.id !== seat.id) return undefined;
         // He is back before it was written.
@@ -223,13 +227,18 @@ export class Router {
   }
 
   /** Nobody waits for an answer here who would try again: it is tried until the store takes it. */
-  #persist(write: () => Promise<unknown>, key: string, failures = 0): void {
+  #persist(write: () => Promise<WriteResult>, key: string, failures = 0): void {
     const { log, clock } = this.#options;
-    write().catch((error: unknown) => {
-      log.warn({ error, key }, 'routing could not write; it tries again');
-      const pauseMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
-      this.#retries.set(key, clock.now() + pauseMs, () => this.#persist(write, key, failures + 1));
-    });
+    write().then(
+      (result) => {
+        if (result.kind === 'unchanged') this.learn(result.state);
+      },
+      (error: unknown) => {
+        log.warn({ error, key }, 'routing could not write; it tries again');
+        const pauseMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
+        this.#retries.set(key, clock.now() + pauseMs, () => this.#persist(write, key, failures + 1));
+      },
+    );
   }
 
   /** At the earliest instant at which somebody may be asked again, it is looked at again. */

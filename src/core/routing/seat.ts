@@ -11,6 +11,8 @@ export class Seat implements Candidate {
   facts: SeatFacts;
   /** Something was heard of one of his connections lately. */
   leased = false;
+  /** At the last look of the floor. */
+  wasAvailable = false;
   /** One of his connections is there. */
   connected = false;
   /** Conversations assigned to him. */

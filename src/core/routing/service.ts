@@ -21,6 +21,7 @@ export class Service {
   /** What each seat was counted as. */
   readonly #counted = new Map<Seat, { departments: readonly string[]; capacity: number }>();
   readonly #open = new Map<string | null, boolean>();
+  readonly #opensAt = new Map<string | null, number | undefined>();
 
   constructor(departments: Departments, now: () => number) {
     this.#departments = departments;
@@ -49,6 +50,7 @@ export class Service {
   /** Opening hours have changed for some department. */
   forgetHours(): void {
     this.#open.clear();
+    this.#opensAt.clear();
   }
 
   /** Whether a seat's departments and skills fit a group, be the agent there or not. */
@@ -82,7 +84,10 @@ export class Service {
     const substitute = this.#substitute(department);
     if (substitute !== undefined) return { kind: 'open', places: this.#staffing.get(substitute)?.places ?? 0 };
     if (this.isOpen(department)) return { kind: 'open', places: this.#staffing.get(department)?.places ?? 0 };
-    return { kind: 'closed', opensAt: this.#departments.opensAt(department, this.#now()) };
+    // Found once: a calendar is searched for it.
+    if (!this.#opensAt.has(department))
+      this.#opensAt.set(department, this.#departments.opensAt(department, this.#now()));
+    return { kind: 'closed', opensAt: this.#opensAt.get(department) };
   }
 
   /** The department that takes over at this moment. */

@@ -85,7 +85,8 @@ export class WaitingList {
       group: this.#group(department, [...new Set(state.skills)].sort(), handedOff),
       passedUntil: new Map(state.passedBy.map(({ agentId, at }) => [agentId, Date.parse(at) + passMs])),
       holder,
-      placing: known?.placing,
+      // Once an offer stands it is the offer that holds the place, until it ends.
+      placing: state.offer === null ? known?.placing : undefined,
       paused: known?.paused ?? false,
     };
     this.#waiting.set(state.id, waiting);
