@@ -113,7 +113,7 @@ export const LIMITS = {
     min: 0,
     max: 24 * 60 * MINUTE_MS,
     description:
-      'An agent who declined a conversation, let the offer expire or gave it back is not chosen for it again this long.',
+      'An agent who declined a conversation, let the offer expire or gave it back is not chosen for it again this long; each further time doubles it, up to 32 times.',
   },
   queueUpdateMs: {
     default: 1_000,

@@ -19,6 +19,10 @@ export const isAuthor = (actor: Actor, { author }: StoredEntry): boolean =>
 export const isMember = (actor: Actor, state: ConversationState): boolean =>
   isCustomer(actor, state) || isAssignee(actor, state);
 
+/** Looks on without anybody being told of it. */
+export const watches = (actor: Actor, state: ConversationState): boolean =>
+  actor.role === 'supervisor' && !isMember(actor, state);
+
 export const mayRead = (actor: Actor, state: ConversationState): boolean =>
   actor.audience === 'staff' || isMember(actor, state);
 

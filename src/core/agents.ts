@@ -58,12 +58,25 @@ export class Agents {
     this.#changed(tenant, seat);
   }
 
+  /** One of his connections goes on with a new token. */
+  renew(connectionId: string, before: Actor, actor: Actor): void {
+    for (const room of workRooms(before)) this.#options.rooms.exit(connectionId, room);
+    const seat = this.#meet(actor);
+    if (seat.facts.status === 'online') this.#takeWork(actor, true);
+    this.#changed(actor.tenant, seat);
+  }
+
   /** One of his connections is gone. He keeps his conversations until the lease ends. */
-  disconnect(connectionId: string, { tenant, user }: Actor): void {
+  disconnect(connectionId: string, actor: Actor): void {
     const { leases, roster, router } = this.#options;
+    const { tenant, user } = actor;
     leases().unwatch(connectionId);
-    const seat = router.floor(tenant).seat(user.id);
-    if (seat === undefined || roster.isOnline(tenant, user)) return;
+    if (roster.isOnline(tenant, user)) {
+      // What only the token of that connection said is true no more.
+      this.#changed(tenant, this.#meet(actor));
+      return;
+    }
+    const seat = this.seatOf(actor);
     seat.connected = false;
     router.floor(tenant).changed(seat);
   }
@@ -73,7 +86,7 @@ export class Agents {
     const { store, router } = this.#options;
     const { tenant, user } = actor;
     const known = this.#recordsOf(tenant).get(user.id);
-    const record = { ...recordOf(actor, status), capacity: capacity ?? known?.capacity ?? null };
+    const record = { ...this.#recordOf(actor, status), capacity: capacity ?? known?.capacity ?? null };
     const records = this.#recordsOf(tenant);
     // At once, so that another device's request builds on it.
     records.set(user.id, record);
@@ -135,11 +148,11 @@ export class Agents {
     return records;
   }
 
-  /** Takes name, departments, skills and capacity from the token that came last. */
+  /** Learns what his tokens say now. */
   #meet(actor: Actor): Seat {
     const { tenant, user } = actor;
     const known = this.#recordsOf(tenant).get(user.id);
-    const record = { ...recordOf(actor, known?.status ?? 'offline'), capacity: known?.capacity ?? null };
+    const record = { ...this.#recordOf(actor, known?.status ?? 'offline'), capacity: known?.capacity ?? null };
     if (known !== undefined && JSON.stringify(known) !== JSON.stringify(record)) {
       this.#recordsOf(tenant).set(user.id, record);
       this.#options.store.saveAgent(record).catch((error: unknown) => {
@@ -147,6 +160,25 @@ export class Agents {
       });
     }
     return this.#seatFor(record);
+  }
+
+  /** Departments and skills of all his connections together; the rest from the token that came last. */
+  #recordOf(actor: Actor, status: Agent['status']): Omit<AgentRecord, 'capacity'> {
+    const { roster } = this.#options;
+    const { tenant } = actor;
+    const connected = roster.connectionsOf(tenant, actor.user).flatMap((id) => roster.connection(id)?.actor ?? []);
+    const actors = connected.length > 0 ? connected : [actor];
+    const together = (read: (actor: Actor) => readonly string[]): string[] => [...new Set(actors.flatMap(read))];
+    // A person and a bot with one `sub` are one, and that one is a person while the person is here.
+    const { user, maxChats } = actors.findLast(({ role }) => role !== 'bot') ?? actors.at(-1) ?? actor;
+    return {
+      tenant,
+      user,
+      status,
+      maxChats: maxChats ?? null,
+      departments: together(({ departments }) => departments),
+      skills: together(({ skills }) => skills),
+    };
   }
 
   #seatFor(record: AgentRecord): Seat {
@@ -175,8 +207,7 @@ export class Agents {
     const { roster, rooms } = this.#options;
     for (const connectionId of roster.connectionsOf(actor.tenant, actor.user)) {
       const connected = roster.connection(connectionId)?.actor ?? actor;
-      for (const department of [null, ...connected.departments]) {
-        const room = queueRoom(actor.audience, actor.tenant, department);
+      for (const room of workRooms(connected)) {
         if (online) rooms.enter(connectionId, room);
         else rooms.exit(connectionId, room);
       }
@@ -184,12 +215,6 @@ export class Agents {
   }
 }
 
-const recordOf = (actor: Actor, status: Agent['status']): AgentRecord => ({
-  tenant: actor.tenant,
-  user: actor.user,
-  status,
-  capacity: null,
-  maxChats: actor.maxChats ?? null,
-  departments: actor.departments,
-  skills: actor.skills,
-});
+/** Where new work is announced to an agent. */
+const workRooms = ({ audience, tenant, departments }: Actor): string[] =>
+  [null, ...departments].map((department) => queueRoom(audience, tenant, department));

@@ -8,7 +8,7 @@ const LEFT: ReadonlySet<string> = new Set(['agent_disconnected', 'agent_offline'
 
 const passed = ({ passedBy }: Facts, agentId: string, at: string): Facts['passedBy'] => [
   ...passedBy.filter((pass) => pass.agentId !== agentId),
-  { agentId, at },
+  { agentId, at, count: (passedBy.find((pass) => pass.agentId === agentId)?.count ?? 0) + 1 },
 ];
 
 const offerAfter = (facts: Facts, { offer, offerOutcome, at }: StoredEntry<'conversation:updated'>): Partial<Facts> => {

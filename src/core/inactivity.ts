@@ -84,15 +84,15 @@ export class Inactivity {
     this.#look(tenant, conversationId, Math.max(dueAt, clock.now()));
   }
 
-  #next(last: StoredEntry<'message:created'> | undefined, { assignedAt, openedAt }: ConversationState): Step {
+  #next(last: StoredEntry<'message:created'> | undefined, { assignedSeq }: ConversationState): Step {
     const { inactivityRemindMs, inactivityCloseMs } = this.#options.limits;
     const { clock } = this.#options;
     const periodMs = inactivityRemindMs || inactivityCloseMs;
-    if (last === undefined || last.author?.role === 'customer' || last.notice === 'out_of_hours') {
+    // What was said before the assignee came is not his answer: the customer waits for that.
+    if (last === undefined || last.seq < assignedSeq || last.author?.role === 'customer') {
       return { dueAt: clock.now() + periodMs, act: 'look' };
     }
-    // Silence before somebody was there to answer is not counted.
-    const quietSince = Math.max(Date.parse(last.at), Date.parse(assignedAt ?? openedAt));
+    const quietSince = Date.parse(last.at);
     if (last.notice === undefined && inactivityRemindMs > 0) {
       return { dueAt: quietSince + inactivityRemindMs, act: 'remind' };
     }

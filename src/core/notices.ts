@@ -21,12 +21,12 @@ export const noticeDraft = (
 
 /** The answer of a department that is closed, for the entry that opens a conversation there; with when it opens, if it does. */
 export const outOfHoursDrafts = (
-  { departments, clock }: Pick<Desk, 'departments' | 'clock'>,
+  { departments, clock, router }: Pick<Desk, 'departments' | 'clock' | 'router'>,
+  tenant: string,
   department: string | null,
 ): DraftOf<'message:created'>[] => {
-  const now = clock.now();
-  if (departments.isOpen(department, now)) return [];
-  const opensAt = departments.opensAt(department, now);
+  if (!router.floor(tenant).isOutOfHours(department)) return [];
+  const opensAt = departments.opensAt(department, clock.now());
   const draft = noticeDraft('out_of_hours', departments.rules(department).outOfHoursMessage);
   return [opensAt === undefined ? draft : { ...draft, metadata: { opensAt: isoTime(opensAt) } }];
 };

@@ -74,7 +74,7 @@ const lookOnce = async (
   const drafts = [
     openedDraft(caller.actor.user, customer, opening),
     ...(message ? [messageDraft(caller.actor.user, message)] : []),
-    ...outOfHoursDrafts(desk, opening.department ?? null),
+    ...outOfHoursDrafts(desk, tenant, opening.department ?? null),
   ];
   if (message?.replyToSeq !== undefined)
     throw invalidField('message.replyToSeq', 'expected nothing: the conversation is new');

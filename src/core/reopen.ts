@@ -13,5 +13,5 @@ export const reopenedDrafts = (
 ): Draft[] => [
   { type: 'conversation:reopened', author, visibility: 'all', fence: state.fence + 1 },
   ...said,
-  ...outOfHoursDrafts(desk, state.department),
+  ...outOfHoursDrafts(desk, state.tenant, state.department),
 ];

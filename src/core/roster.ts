@@ -3,7 +3,7 @@ import { personKey, type Actor } from '../ports/actor.ts';
 
 export interface Present {
   readonly id: string;
-  readonly actor: Actor;
+  actor: Actor;
   /** Conversations it has joined; made when needed, since most connections have few and idle ones none. */
   conversations: Set<string> | undefined;
 }
@@ -26,6 +26,12 @@ export class Roster {
     const ids = this.#users.get(key);
     if (ids === undefined) this.#users.set(key, new Set([id]));
     else ids.add(id);
+  }
+
+  /** The same person with a new token. */
+  renew(id: string, actor: Actor): void {
+    const present = this.#connections.get(id);
+    if (present !== undefined) present.actor = actor;
   }
 
   /** Forgets a connection; gives the conversations it had joined. */

@@ -1,4 +1,5 @@
 import { personKey } from '../ports/actor.ts';
+import type { Audience } from '../contract/roles.ts';
 import type { User } from '../contract/schemas.ts';
 import type { EventPayload } from '../contract/contract.ts';
 import { isoTime, type Clock } from '../ports/clock.ts';
@@ -10,12 +11,28 @@ interface Typist {
   readonly tenant: string;
   readonly conversationId: string;
   readonly user: User;
+  /** To whom it is shown. */
+  readonly audiences: readonly Audience[];
   /** The connection that said so last: when it goes, its typing ends. */
   connectionId: string;
   announcedAt: number;
   expiresAt: number;
   cancelExpiry: () => void;
 }
+
+export interface TypingStart {
+  readonly connectionId: string;
+  readonly tenant: string;
+  readonly conversationId: string;
+  readonly user: User;
+  /** Staff at least. */
+  readonly audiences: readonly Audience[];
+  /** Shown to staff alone. */
+  readonly preview: string | undefined;
+}
+
+const roomsOf = ({ conversationId, audiences }: Typist): string[] =>
+  audiences.includes('public') ? [allRoom(conversationId)] : [audienceRoom('staff', conversationId)];
 
 export interface TypingBoardOptions {
   readonly rooms: Rooms;
@@ -38,7 +55,7 @@ export class TypingBoard {
   }
 
   /** Gives when it expires. A repeat that comes too soon is not announced, and does not put off the end. */
-  start(connectionId: string, tenant: string, conversationId: string, user: User, preview: string | undefined): number {
+  start({ connectionId, tenant, conversationId, user, audiences, preview }: TypingStart): number {
     const { clock, typingMs, typingRepeatMs } = this.#options;
     const now = clock.now();
     const known = this.#typists.get(conversationId)?.get(personKey(user));
@@ -51,6 +68,7 @@ export class TypingBoard {
       tenant,
       conversationId,
       user,
+      audiences,
       connectionId,
       announcedAt: now,
       expiresAt: now + typingMs,
@@ -73,7 +91,7 @@ export class TypingBoard {
     typists.delete(personKey(user));
     if (typists.size === 0) this.#typists.delete(conversationId);
     this.#options.rooms.emit(
-      { rooms: [allRoom(conversationId)], except: userRooms(typist.tenant, user) },
+      { rooms: roomsOf(typist), except: userRooms(typist.tenant, user) },
       'typing:stopped',
       { conversationId, user: typist.user, reason },
       { ephemeral: true },
@@ -92,23 +110,25 @@ export class TypingBoard {
     }
   }
 
-  /** Who types in a conversation, but for one user. */
-  list(conversationId: string, except: User): { user: User; expiresAt: string }[] {
+  /** Who types in a conversation, as one audience sees it, but for one user. */
+  list(conversationId: string, audience: Audience, except: User): { user: User; expiresAt: string }[] {
     return [...(this.#typists.get(conversationId)?.values() ?? [])]
-      .filter(({ user }) => personKey(user) !== personKey(except))
+      .filter(({ user, audiences }) => audiences.includes(audience) && personKey(user) !== personKey(except))
       .map(({ user, expiresAt }) => ({ user, expiresAt: isoTime(expiresAt) }));
   }
 
-  #announce({ tenant, conversationId, user, expiresAt }: Typist, preview: string | undefined): void {
+  #announce(typist: Typist, preview: string | undefined): void {
+    const { tenant, conversationId, user, expiresAt, audiences } = typist;
     const event = { conversationId, user, expiresAt: isoTime(expiresAt) };
     const except = userRooms(tenant, user);
     const options = { ephemeral: true };
     const { rooms } = this.#options;
     if (preview === undefined) {
-      rooms.emit({ rooms: [allRoom(conversationId)], except }, 'typing:started', event, options);
+      rooms.emit({ rooms: roomsOf(typist), except }, 'typing:started', event, options);
       return;
     }
-    rooms.emit({ rooms: [audienceRoom('public', conversationId)], except }, 'typing:started', event, options);
+    if (audiences.includes('public'))
+      rooms.emit({ rooms: [audienceRoom('public', conversationId)], except }, 'typing:started', event, options);
     rooms.emit(
       { rooms: [audienceRoom('staff', conversationId)], except },
       'typing:started',

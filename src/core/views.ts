@@ -70,6 +70,17 @@ export const conversationView = (
 export const lastSeqSeen = (audience: Audience, state: ConversationState): number =>
   audience === 'staff' ? state.lastSeq : state.publicSeq;
 
+/** Whether others may know of the cursor: of supervisors who have only watched they may not. */
+export const showsCursor = (
+  { router }: Pick<Desk, 'router'>,
+  state: ConversationState,
+  { userId }: CursorRecord,
+): boolean => {
+  const id = personId(userId);
+  if (id === userId || state.assignee?.id === id || state.formerAssignees.includes(id)) return true;
+  return router.floor(state.tenant).seat(id)?.user.role !== 'supervisor';
+};
+
 /** The cursor as this audience reads it; who may not see staff entries does not see a seq move over one. */
 export const cursorView = (audience: Audience, cursor: CursorRecord): Cursor =>
   audience === 'staff'

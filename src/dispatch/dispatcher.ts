@@ -12,7 +12,8 @@ import type { RequestQueue } from './request-queue.ts';
 /** A connection, as its transport makes it known. */
 export interface Connection {
   readonly id: string;
-  readonly actor: Actor;
+  /** A new token of the same person replaces it. */
+  actor: Actor;
   readonly queue: RequestQueue;
   readonly renew: (verified: VerifiedToken) => void;
   /** Sends `request:failed`; for a request that wants no reply. */

@@ -118,8 +118,8 @@ export interface Facts extends Pick<
   firstResponseMs: number | null;
   /** The standing offer. */
   offer: Offer | null;
-  /** Who declined it, let an offer of it expire or gave it back since it was opened, and when they last did. */
-  passedBy: { agentId: string; at: string }[];
+  /** Who declined it, let an offer of it expire or gave it back since it was opened: when last, and how often. */
+  passedBy: { agentId: string; at: string; count: number }[];
   /** A bot handed it over: from then on it is for people. */
   handedOff: boolean;
   /** Seqs of the last entries of their kind; 0: none yet. */

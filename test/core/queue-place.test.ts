@@ -179,12 +179,14 @@ describe('a fallback', () => {
   test('[QUEUE-1] takes over, in waits and in work, while nobody of the department is online', () => {
     const desk = new SmallFloor('least-busy', { sales: { fallback: 'support' } });
     desk.handle('h1', 'cyd', 60_000, 'sales');
-    desk.hire('ann', { departments: ['sales'], capacity: 0 });
+    desk.hire('ann', { departments: ['sales'], capacity: 1 });
     desk.hire('bob', { departments: ['support'], capacity: 2 });
+    desk.open({ id: 'c0', department: 'sales' });
+    expect(desk.route()).toEqual(['c0 → ann']);
     desk.open({ id: 'c1', department: 'sales' });
-    // Ann is there: it is hers, although she takes none.
+    // Ann is there: it is hers, although she is full.
     expect(desk.route()).toEqual([]);
-    expect(waitOf(desk, 'c1').basis).toBe('nobody_online');
+    expect(waitOf(desk, 'c1')).toEqual({ estimatedWaitMs: 60_000, basis: 'handling_time' });
     desk.told.clear();
     desk.presence('ann', false);
     expect(waitOf(desk, 'c1')).toEqual({ estimatedWaitMs: 30_000, basis: 'handling_time' });
@@ -193,6 +195,15 @@ describe('a fallback', () => {
     desk.presence('ann', true);
     desk.open({ id: 'c2', department: 'sales' });
     expect(desk.route()).toEqual([]);
+  });
+
+  test('[QUEUE-1] takes over while who is online takes no conversations', () => {
+    const desk = new SmallFloor('least-busy', { sales: { fallback: 'support' } });
+    desk.hire('ann', { departments: ['sales'], capacity: 0 });
+    desk.open({ id: 'c1', department: 'sales' });
+    expect(waitOf(desk, 'c1').basis).toBe('nobody_online');
+    desk.hire('bob', { departments: ['support'] });
+    expect(desk.route()).toEqual(['c1 → bob']);
   });
 
   test('[QUEUE-1] takes over while the department is closed, unless it is closed itself', () => {

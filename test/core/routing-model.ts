@@ -139,8 +139,16 @@ export class RoutingModel {
     if (open && of(department, agent)) return true;
     const { fallback } = this.rules(department);
     if (fallback === undefined || !this.isOpen(fallback)) return false;
-    const deserted = !this.agents.some((one) => !one.isBot && this.isOnline(one) && of(department, one));
+    const deserted = !this.agents.some(
+      (one) => !one.isBot && one.capacity > 0 && this.isOnline(one) && of(department, one),
+    );
     return (deserted || !open) && of(fallback, agent);
+  }
+
+  /** Each further pass of one agent lasts twice as long, up to 32 times. */
+  #pass({ passes }: ModelConversation, agentId: string): void {
+    const before = passes.filter((pass) => pass.agentId === agentId).length;
+    passes.push({ agentId, until: this.nowMs + this.#passMs * 2 ** Math.min(before, 5) });
   }
 
   hasPassed(agent: ModelAgent, { passes }: ModelConversation): boolean {
@@ -239,7 +247,7 @@ export class RoutingModel {
     if (this.#isWithBot(conversation) && reason !== 'agent_disconnected') conversation.handedOff = true;
     this.#free(conversation);
     if (assignee !== undefined && (reason === 'released' || reason === 'transferred'))
-      conversation.passes.push({ agentId: assignee, until: this.nowMs + this.#passMs });
+      this.#pass(conversation, assignee);
     conversation.status = 'queued';
     conversation.offeredTo = undefined;
     conversation.department = department;
@@ -254,7 +262,7 @@ export class RoutingModel {
   endOffer(id: string, outcome: string): void {
     const conversation = this.conversation(id);
     if (outcome !== 'withdrawn' && conversation.offeredTo !== undefined)
-      conversation.passes.push({ agentId: conversation.offeredTo, until: this.nowMs + this.#passMs });
+      this.#pass(conversation, conversation.offeredTo);
     conversation.offeredTo = undefined;
   }
 

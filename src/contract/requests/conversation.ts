@@ -223,7 +223,7 @@ export const conversationRequests = (limits: Limits) => {
     'conversation:rate': request({
       title: 'Rate',
       description:
-        'The verdict of the customer whose conversation it is. A later one replaces it; the same one again changes nothing.',
+        'The verdict of the customer whose conversation it is, once it has been closed. A later one replaces it; the same one again changes nothing.',
       roles: ['customer'],
       payload: z.strictObject({
         conversationId: conversationId(),

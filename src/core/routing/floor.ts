@@ -202,6 +202,11 @@ export class Floor {
     this.#dirty.add(waiting.group);
   }
 
+  /** Whether a department is out of its hours and nobody takes over. */
+  isOutOfHours(department: string | null): boolean {
+    return this.#service.of(department).kind === 'closed';
+  }
+
   /** The conversation's place in the queue; null when it does not wait. */
   place(conversationId: string): QueuePlace | null {
     const position = this.#list.position(conversationId);

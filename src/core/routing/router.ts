@@ -1,3 +1,4 @@
+import { DeskwireError } from '../../contract/errors.ts';
 import type { EntryOf, User } from '../../contract/schemas.ts';
 import type { Limits } from '../../contract/limits.ts';
 import { isoTime, type Clock } from '../../ports/clock.ts';
@@ -166,7 +167,11 @@ export class Router {
         this.#tryAgain(tenant, conversationId);
       },
       (error: unknown) => {
-        log.warn({ error, conversationId, agentId: seat.id }, 'a conversation could not be routed');
+        // Somebody else has given him the last place: nothing is wrong.
+        const full = error instanceof DeskwireError && error.code === 'capacity_reached';
+        const context = { error, conversationId, agentId: seat.id };
+        if (full) log.debug(context, 'an agent was filled by others first');
+        else log.warn(context, 'a conversation could not be routed');
         this.floor(tenant).settle(placement, false);
         this.#tryAgain(tenant, conversationId);
       },

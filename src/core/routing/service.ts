@@ -3,7 +3,7 @@ import type { Seat } from './seat.ts';
 import type { Group } from './waiting-list.ts';
 
 interface Staffing {
-  /** People who are online. */
+  /** People who are online and take conversations. */
   online: number;
   /** Conversations they can hold together. */
   places: number;
@@ -37,7 +37,9 @@ export class Service {
     const flipped = new Set<string | null>();
     const before = this.#counted.get(seat);
     const now =
-      seat.available && !seat.isBot ? { departments: seat.facts.departments, capacity: seat.capacity } : undefined;
+      seat.available && !seat.isBot && seat.capacity > 0
+        ? { departments: seat.facts.departments, capacity: seat.capacity }
+        : undefined;
     if (before?.departments === now?.departments && before?.capacity === now?.capacity)
       return { flipped, moved: false };
     if (before !== undefined) this.#add(before, -1, flipped);
@@ -82,8 +84,10 @@ export class Service {
   /** What a customer of the department can expect. */
   of(department: string | null): Served {
     const substitute = this.#substitute(department);
-    if (substitute !== undefined) return { kind: 'open', places: this.#staffing.get(substitute)?.places ?? 0 };
-    if (this.isOpen(department)) return { kind: 'open', places: this.#staffing.get(department)?.places ?? 0 };
+    const open = this.isOpen(department);
+    const serving = substitute ?? (open ? department : undefined);
+    const places = serving === undefined ? 0 : (this.#staffing.get(serving)?.places ?? 0);
+    if (open || places > 0) return { kind: 'open', places };
     // Found once: a calendar is searched for it.
     if (!this.#opensAt.has(department))
       this.#opensAt.set(department, this.#departments.opensAt(department, this.#now()));

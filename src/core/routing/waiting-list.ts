@@ -35,6 +35,9 @@ export interface Group {
 
 const order = (a: Waiting, b: Waiting): number => a.rank - b.rank || a.since - b.since || a.arrival - b.arrival;
 
+/** Who passes again and again is asked ever more rarely: the log must not grow with somebody's silence. */
+const MAX_DOUBLINGS = 5;
+
 /** Empty groups kept for the next conversation of their kind; beyond it they are forgotten. */
 const MAX_EMPTY_GROUPS = 1_000;
 
@@ -83,7 +86,12 @@ export class WaitingList {
       since: Date.parse(state.openedAt),
       arrival: this.arrive(state.id),
       group: this.#group(department, [...new Set(state.skills)].sort(), handedOff),
-      passedUntil: new Map(state.passedBy.map(({ agentId, at }) => [agentId, Date.parse(at) + passMs])),
+      passedUntil: new Map(
+        state.passedBy.map(({ agentId, at, count }) => [
+          agentId,
+          Date.parse(at) + passMs * 2 ** Math.min(count - 1, MAX_DOUBLINGS),
+        ]),
+      ),
       holder,
       // Once an offer stands it is the offer that holds the place, until it ends.
       placing: state.offer === null ? known?.placing : undefined,

@@ -1,10 +1,11 @@
 import { DEFAULT_PAGE } from '../../contract/limits.ts';
+import { personKey } from '../../ports/actor.ts';
 import { requireReader } from '../access.ts';
 import type { Verb } from '../desk.ts';
 import { requireRoomToJoin } from '../follow.ts';
 import { arrive, participants } from '../participants.ts';
 import { checkSeq } from '../message-content.ts';
-import { conversationView, cursorView, entryViews, lastSeqSeen } from '../views.ts';
+import { conversationView, cursorView, entryViews, lastSeqSeen, showsCursor } from '../views.ts';
 
 export const joinConversation: Verb<'conversation:join'> = async (
   desk,
@@ -33,8 +34,10 @@ export const joinConversation: Verb<'conversation:join'> = async (
     conversation: conversationView(desk, audience, now),
     entries: entryViews(audience, page.entries),
     hasMore: page.hasMore,
-    cursors: cursors.map((cursor) => cursorView(audience, cursor)),
+    cursors: cursors
+      .filter((cursor) => cursor.userId === personKey(actor.user) || showsCursor(desk, now, cursor))
+      .map((cursor) => cursorView(audience, cursor)),
     participants: participants(desk, audience, now),
-    typing: desk.typing.list(conversationId, actor.user),
+    typing: desk.typing.list(conversationId, audience, actor.user),
   };
 };

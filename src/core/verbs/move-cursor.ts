@@ -1,8 +1,9 @@
+import type { Audience } from '../../contract/roles.ts';
 import { personKey } from '../../ports/actor.ts';
 import type { Payload, ReplyData } from '../../contract/contract.ts';
 import { audienceRoom } from '../../ports/rooms.ts';
 import type { CursorRecord } from '../../ports/store.ts';
-import { requireReader } from '../access.ts';
+import { requireReader, watches } from '../access.ts';
 import type { Caller, Desk, Verb } from '../desk.ts';
 import { checkSeq } from '../message-content.ts';
 import { cursorView, lastSeqSeen } from '../views.ts';
@@ -28,8 +29,11 @@ const move = async (
     publicDeliveredSeq: publicSeq,
     publicReadSeq: read ? publicSeq : 0,
   });
-  announce(desk, conversationId, before, after, 'staff');
-  announce(desk, conversationId, before, after, 'public');
+  // A supervisor who watches is not to be told from what he has read.
+  if (!watches(actor, state)) {
+    announce(desk, conversationId, before, after, 'staff');
+    announce(desk, conversationId, before, after, 'public');
+  }
   return { cursor: cursorView(actor.audience, after) };
 };
 
@@ -38,7 +42,7 @@ const announce = (
   conversationId: string,
   before: CursorRecord | undefined,
   after: CursorRecord,
-  audience: 'staff' | 'public',
+  audience: Audience,
 ): void => {
   const then = before && cursorView(audience, before);
   const now = cursorView(audience, after);

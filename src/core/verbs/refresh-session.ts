@@ -1,5 +1,6 @@
 import { DeskwireError } from '../../contract/errors.ts';
 import { isoTime } from '../../ports/clock.ts';
+import { isWorker } from '../agents.ts';
 import type { Verb } from '../desk.ts';
 
 export const refreshSession: Verb<'session:refresh'> = async (desk, caller, { token }) => {
@@ -16,5 +17,7 @@ export const refreshSession: Verb<'session:refresh'> = async (desk, caller, { to
     );
   }
   caller.renew(verified);
+  desk.roster.renew(caller.connectionId, verified.actor);
+  if (isWorker(actor)) desk.agents.renew(caller.connectionId, actor, verified.actor);
   return { tokenExpiresAt: isoTime(verified.expiresAt) };
 };

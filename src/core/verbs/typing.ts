@@ -1,6 +1,7 @@
 import { DeskwireError } from '../../contract/errors.ts';
+import type { Audience } from '../../contract/roles.ts';
 import { isoTime } from '../../ports/clock.ts';
-import { requireOpen, requireParticipant } from '../access.ts';
+import { requireOpen, requireParticipant, watches } from '../access.ts';
 import type { Caller, Desk, Verb } from '../desk.ts';
 import type { ConversationState } from '../../ports/store.ts';
 
@@ -22,9 +23,14 @@ const requireJoined = async (
 };
 
 export const startTyping: Verb<'typing:start'> = async (desk, caller, { conversationId, preview }) => {
-  requireOpen(await requireJoined(desk, caller, conversationId));
-  const { tenant, user } = caller.actor;
-  return { expiresAt: isoTime(desk.typing.start(caller.connectionId, tenant, conversationId, user, preview)) };
+  const state = await requireJoined(desk, caller, conversationId);
+  requireOpen(state);
+  const { connectionId, actor } = caller;
+  const { tenant, user } = actor;
+  // What a supervisor types who watches may be a note, and would give him away.
+  const audiences: Audience[] = watches(actor, state) ? ['staff'] : ['staff', 'public'];
+  const expiresAt = desk.typing.start({ connectionId, tenant, conversationId, user, audiences, preview });
+  return { expiresAt: isoTime(expiresAt) };
 };
 
 export const stopTyping: Verb<'typing:stop'> = async (desk, caller, { conversationId }) => {

@@ -106,6 +106,7 @@ const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispat
     queue: new RequestQueue(),
     renew: (renewed) => {
       session.renew(renewed);
+      connection.actor = renewed.actor;
     },
     fail: (event, error) => {
       socket.emit('request:failed', { event, error });
