@@ -1,4 +1,4 @@
-/* global io, crypto */
+/* global io, crypto, setInterval */
 // One person's chat over socket.io-client: the stream of a conversation, complete and in order whatever happens to the
 // connection, and an outbox that sends everything once. It knows nothing of the page: see page.js.
 
@@ -7,6 +7,8 @@ const SERVER = undefined;
 const ACK_TIMEOUT_MS = 10_000;
 const RETRY_MS = 500;
 const TYPING_REPEAT_MS = 2_000;
+/** Who takes a conversation that waits is told to those concerned alone, so the list of what waits is read again. */
+const WORK_MS = 5_000;
 
 /** Makes an error of a refusal: its `code`, `retryable` and `message` are the server's. */
 const refusal = (error) => Object.assign(new Error(error.message), error);
@@ -24,7 +26,15 @@ export class Chat {
   #typists = new Map();
   #typingSince = 0;
 
-  /** `view` shows things: `state`, `session`, `clear`, `entry`, `pending`, `failed`, `typing` and `work`. */
+  /** What this agent answers, by id; the other agents of the desk; what is offered to this one, by id. */
+  #mine = new Set();
+  #offers = new Map();
+  #lookedAt = 0;
+
+  /**
+   * `view` shows things: `state`, `session`, `clear`, `entry`, `pending`, `failed`, `typing`; `standing`, how the
+   * conversation stands; and for an agent `work`, `agents` and `offers`.
+   */
   constructor(token, view) {
     this.view = view;
     this.socket = io(SERVER, { auth: { token } });
@@ -50,8 +60,21 @@ export class Chat {
     this.socket.onAny((name, payload) => {
       if (payload?.type !== name) return;
       if (this.#live) this.#take(payload);
-      if (name.startsWith('conversation:')) this.#loadWork().catch(() => undefined);
+      if (name.startsWith('conversation:')) this.#turned(payload).catch(() => undefined);
     });
+    this.socket.on('queue:updated', ({ conversationId, ...place }) => {
+      if (conversationId === this.conversationId) view.standing({ status: 'queued', assignee: null, queue: place });
+    });
+    this.socket.on('assignment:offered', (offer) => {
+      this.#offers.set(offer.conversation.id, offer);
+      this.#showOffers();
+      // Then it is somebody else's turn.
+      setTimeout(() => this.#dropOffer(offer), Math.max(0, Date.parse(offer.expiresAt) - Date.now()));
+    });
+    this.socket.on('agent:presence', () => this.#loadAgents().catch(() => undefined));
+    setInterval(() => {
+      if (this.socket.connected && this.session !== null) this.#loadWork().catch(() => undefined);
+    }, WORK_MS);
     this.socket.on('typing:started', ({ conversationId, user, preview }) => {
       if (conversationId !== this.conversationId) return;
       this.#typists.set(user.id, { ...user, preview });
@@ -94,21 +117,104 @@ export class Chat {
   }
 
   async #startWork() {
-    await this.request('agent:status', { status: 'online' });
+    const me = await this.#loadAgents();
+    // Who is away stays away, also after the page is loaded again.
+    if (me?.status === 'offline') await this.setStatus('online');
     const { mine } = await this.#loadWork();
-    return this.conversationId ?? mine[0]?.id;
+    return this.#mine.has(this.conversationId) ? this.conversationId : (mine[0]?.id ?? this.conversationId);
   }
 
-  /** What waits, and what this agent answers already. */
+  /** What waits, the next one first, and what this agent answers already. */
   async #loadWork() {
     if (this.session.role === 'customer') return { waiting: [], mine: [] };
     const [waiting, mine] = await Promise.all([
       this.request('conversation:list', { status: 'queued' }),
       this.request('conversation:list', { status: 'assigned', assignee: 'me' }),
     ]);
-    const work = { waiting: waiting.conversations, mine: mine.conversations };
+    const place = ({ queue }) => queue?.position ?? 0;
+    const work = { waiting: waiting.conversations.sort((a, b) => place(a) - place(b)), mine: mine.conversations };
+    this.#mine = new Set(work.mine.map(({ id }) => id));
     this.view.work(work);
     return work;
+  }
+
+  /** Shows who is there; gives this agent. */
+  async #loadAgents() {
+    if (this.session === null || this.session.role === 'customer') return undefined;
+    const { agents } = await this.request('agent:list', {});
+    const isMe = ({ id, role }) => id === this.session.userId && role === this.session.role;
+    const me = agents.find(isMe);
+    this.view.agents(
+      me,
+      agents.filter((agent) => !isMe(agent)),
+    );
+    return me;
+  }
+
+  /** A conversation has changed hands, or ended. */
+  async #turned({ conversationId, assignee }) {
+    if (this.#offers.has(conversationId) && assignee) this.#dropOffer(this.#offers.get(conversationId));
+    if (conversationId === this.conversationId) await this.#look();
+    await this.#loadWork();
+    // Whose conversation is over, or somebody else's, goes on with the next one.
+    if (this.session.role !== 'customer' && !this.#mine.has(this.conversationId) && this.#mine.size > 0) {
+      await this.refresh();
+    }
+  }
+
+  /** Shows how the conversation stands: who answers, or where in the queue it is. */
+  async #look() {
+    const { conversationId } = this;
+    const look = (this.#lookedAt += 1);
+    const { conversation } = await this.request('conversation:get', { conversationId });
+    if (conversationId === this.conversationId && look === this.#lookedAt) this.view.standing(conversation);
+  }
+
+  /** Whether this agent answers the conversation that is shown. */
+  get isMine() {
+    return this.#mine.has(this.conversationId);
+  }
+
+  /** `online` or `away`. */
+  async setStatus(status) {
+    await this.#act('agent:status', { status });
+    await this.#loadAgents();
+  }
+
+  /** To `{ agentId }` or `{ department }`. */
+  transfer(to) {
+    return this.#act('assignment:transfer', { conversationId: this.conversationId, to });
+  }
+  release() {
+    return this.#act('assignment:release', { conversationId: this.conversationId });
+  }
+  close() {
+    return this.#act('conversation:close', { conversationId: this.conversationId });
+  }
+
+  /** Accepts an offer, or declines it. */
+  async answerOffer(offer, accepted) {
+    const { offerId, conversation } = offer;
+    this.#dropOffer(offer);
+    await this.#act(accepted ? 'assignment:accept' : 'assignment:decline', {
+      conversationId: conversation.id,
+      offerId,
+    });
+    if (accepted) await this.show(conversation.id);
+  }
+
+  /** A refusal is shown, and changes nothing. */
+  async #act(name, payload) {
+    await this.request(name, payload).catch((error) => this.view.failed(error));
+  }
+
+  #dropOffer({ offerId, conversation }) {
+    if (this.#offers.get(conversation.id)?.offerId === offerId) this.#offers.delete(conversation.id);
+    this.#showOffers();
+  }
+
+  #showOffers() {
+    this.view.offers([...this.#offers.values()]);
   }
 
   /** Takes a conversation that waits. */
@@ -157,6 +263,7 @@ export class Chat {
           this.#live = true;
           for (const { user } of reply.data.typing) this.#typists.set(user.id, user);
           this.#showTyping();
+          this.view.standing(reply.data.conversation);
           resolve();
         });
       };

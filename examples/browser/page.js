@@ -14,11 +14,29 @@ const element = (tag, properties = {}, ...children) => {
 const NOTES = {
   'conversation:opened': () => 'Opened',
   'conversation:assigned': ({ assignee }) => `${assignee.name} answers`,
-  'conversation:released': ({ previousAssignee }) =>
-    `${previousAssignee?.name ?? 'Nobody'} has handed over; waiting for somebody else`,
+  'conversation:released': ({ previousAssignee, reason }) => {
+    const name = previousAssignee?.name ?? 'Nobody';
+    return reason.startsWith('agent_') ? `${name} has left; somebody else will answer` : `${name} has handed over`;
+  },
+  'conversation:transferred': ({ assignee, department, summary }) =>
+    `${assignee ? `${assignee.name} answers from here` : `Handed over to ${department}`}${summary ? `: ${summary}` : ''}`,
   'conversation:closed': () => 'Closed',
   'conversation:reopened': () => 'Reopened',
   'conversation:rated': ({ score }) => `Rated ${score} of 5`,
+};
+
+const minutes = (ms) => (ms < 90_000 ? 'about a minute' : `about ${Math.round(ms / 60_000)} minutes`);
+
+/** What a place in the queue means to the one who waits. */
+const inWords = ({ position, estimatedWaitMs, basis, opensAt }) => {
+  if (basis === 'out_of_hours') {
+    const when =
+      opensAt && new Date(opensAt).toLocaleString([], { weekday: 'long', hour: '2-digit', minute: '2-digit' });
+    return `We are closed${when ? ` until ${when}` : ''}. Your message is kept.`;
+  }
+  const place = position === 1 ? 'You are next.' : `You are number ${position} in the queue.`;
+  if (basis === 'nobody_online') return `Nobody is online at the moment. ${place}`;
+  return `${place}${estimatedWaitMs === null ? '' : ` Expected wait: ${minutes(estimatedWaitMs)}.`}`;
 };
 
 /** One person's side. */
@@ -30,6 +48,22 @@ class Pane {
     this.status = element('span', { className: 'state' });
     this.conversations = element('nav', { className: 'work', ariaLabel: 'Conversations' });
     this.log = element('ol', { className: 'log' });
+    this.stand = element('p', { className: 'standing', ariaLive: 'polite' });
+    this.toggle = element('button', { type: 'button', className: 'toggle', hidden: true });
+    this.toggle.onclick = () => void this.chat.setStatus(this.toggle.dataset.status === 'online' ? 'away' : 'online');
+    this.offered = element('div', { className: 'offers', ariaLive: 'polite' });
+    this.target = element('select', { ariaLabel: 'Transfer to' });
+    this.target.onchange = () => (this.chosen = this.target.value);
+    const act = (textContent, onclick) => element('button', { type: 'button', textContent, onclick });
+    this.transferring = act('Transfer', () => void this.chat.transfer(JSON.parse(this.target.value)));
+    this.actions = element(
+      'div',
+      { className: 'actions', hidden: true },
+      this.target,
+      this.transferring,
+      act('Release', () => void this.chat.release()),
+      act('Close', () => void this.chat.close()),
+    );
     this.typists = element('p', { className: 'typing', ariaLive: 'polite' });
     this.input = element('input', {
       disabled: true,
@@ -38,12 +72,15 @@ class Pane {
       ariaLabel: `Message of ${title}`,
     });
     const form = element('form', {}, this.input, element('button', { textContent: 'Send' }));
-    const header = element('header', {}, this.title, this.status);
+    const header = element('header', {}, this.title, this.toggle, this.status);
     this.root = element(
       'section',
       { className: 'pane', id: title.toLowerCase() },
       header,
       this.conversations,
+      this.offered,
+      this.actions,
+      this.stand,
       this.log,
       this.typists,
       form,
@@ -73,16 +110,74 @@ class Pane {
     this.allowWriting();
   }
 
-  /** An agent has to take a conversation first. */
+  /** An agent has to have a conversation first. */
   allowWriting() {
-    const { session, conversationId } = this.chat;
-    this.input.disabled = session.role !== 'customer' && conversationId === null;
-    this.input.placeholder = this.input.disabled ? 'Take a conversation first' : 'Write a message';
+    const { session, conversationId, isMine } = this.chat;
+    const customer = session.role === 'customer';
+    this.input.disabled = !customer && !isMine;
+    this.input.placeholder = this.input.disabled ? 'Nothing to answer' : 'Write a message';
+    this.actions.hidden = customer || !isMine;
+    if (!customer && conversationId === null) this.stand.textContent = '';
+  }
+
+  /** How the conversation stands: who answers, or where in the queue it is. */
+  standing({ status, assignee, queue }) {
+    const customer = this.chat.session.role === 'customer';
+    this.stand.dataset.status = status;
+    if (status === 'assigned') this.stand.textContent = customer ? `You are talking with ${assignee.name}.` : '';
+    else if (status === 'closed') this.stand.textContent = 'This conversation is closed.';
+    else if (customer) this.stand.textContent = queue ? inWords(queue) : '';
+    else this.stand.textContent = queue ? `Waits at place ${queue.position}.` : 'Waits.';
+    this.allowWriting();
+  }
+
+  /** Who is there: this agent, and to whom he can hand over. */
+  agents(me, others) {
+    const status = me?.status ?? 'offline';
+    this.toggle.hidden = false;
+    this.toggle.dataset.status = status;
+    this.toggle.textContent = status;
+    this.toggle.title = status === 'online' ? 'Take a break: no new work' : 'Take new work';
+    const option = (to, textContent) => element('option', { value: JSON.stringify(to), textContent });
+    const people = others.filter((agent) => agent.status === 'online' && agent.role !== 'bot');
+    const departments = [...new Set([...others, ...(me ? [me] : [])].flatMap((agent) => agent.departments))].sort();
+    this.target.replaceChildren(
+      ...people.map(({ id, name, activeCount, capacity }) =>
+        option({ agentId: id }, `${name} (${activeCount} of ${capacity})`),
+      ),
+      ...departments.map((department) => option({ department }, `Department ${department}`)),
+    );
+    // What was chosen stays chosen while there are news of others.
+    if ([...this.target.options].some(({ value }) => value === this.chosen)) this.target.value = this.chosen;
+    const none = this.target.options.length === 0;
+    if (none) this.target.append(option({}, 'Nobody else is online'));
+    this.target.disabled = none;
+    this.transferring.disabled = none;
+  }
+
+  offers(offers) {
+    this.offered.replaceChildren(
+      ...offers.map((offer) => {
+        const until = new Date(offer.expiresAt).toLocaleTimeString();
+        const answer = (textContent, accepted, className) =>
+          element('button', {
+            type: 'button',
+            textContent,
+            className,
+            onclick: () => void this.chat.answerOffer(offer, accepted),
+          });
+        const text = element('span', {
+          textContent: `${offer.conversation.customer.name} is offered to you, until ${until}`,
+        });
+        return element('div', {}, text, answer('Accept', true, ''), answer('Decline', false, 'quiet'));
+      }),
+    );
   }
 
   clear() {
     this.#rows.clear();
     this.log.replaceChildren();
+    this.stand.textContent = '';
     this.allowWriting();
     for (const button of this.conversations.children)
       button.classList.toggle('current', button.dataset.id === this.chat.conversationId);
@@ -93,7 +188,9 @@ class Pane {
       const mine = entry.author?.id === this.chat.session.userId;
       // Where it stands in the log is the server's to say, so the pending line goes and a new one comes.
       this.#rows.get(entry.clientMessageId)?.remove();
-      this.#line(entry.id, entry.text ?? 'deleted', mine ? 'mine' : 'theirs', mine ? undefined : entry.author?.name);
+      // What the server says by itself has no author.
+      const name = entry.author?.name ?? 'Automatic answer';
+      this.#line(entry.id, entry.text ?? 'deleted', mine ? 'mine' : 'theirs', mine ? undefined : name);
     } else if (entry.type === 'message:edited' || entry.type === 'message:deleted') {
       const row = this.#rows.get(entry.messageId);
       if (row) row.lastChild.textContent = entry.text ?? 'deleted';
@@ -125,9 +222,13 @@ class Pane {
       return made;
     };
     this.conversations.replaceChildren(
-      ...waiting.map((one) => button(one, 'waiting', `Take ${one.customer.name}`, () => this.chat.claim(one.id))),
+      ...waiting.map((one) => {
+        const urgency = ['high', 'urgent'].includes(one.priority) ? ` (${one.priority})` : '';
+        return button(one, 'waiting', `Take ${one.customer.name}${urgency}`, () => this.chat.claim(one.id));
+      }),
       ...mine.map((one) => button(one, 'mine', one.customer.name, () => this.chat.show(one.id))),
     );
+    this.allowWriting();
   }
 
   #line(id, text, className, author) {

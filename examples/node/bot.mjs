@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// A bot: takes every new conversation, answers, and hands over to a person when it is asked to.
+// A bot: takes every new conversation, answers, and hands over to a person when it is asked to. Where a department has
+// `botsFirst` the server gives it the conversations; elsewhere it claims what nobody has.
 //
 //   export TOKEN=$(npx deskwire token --role bot --sub echo-bot --name "Echo bot")
 //   node examples/node/bot.mjs http://localhost:3000
@@ -22,8 +23,12 @@ const RETRY_MS = 500;
 const NO_LONGER_MINE = ['stale_fence', 'not_found', 'conversation_closed'];
 const NOT_TO_BE_HAD = ['already_assigned', 'capacity_reached', 'conversation_closed', 'not_found'];
 
+let me;
 const socket = io(url, { auth: { token }, transports: ['websocket'] });
-/** By conversation: how far it is read, whether entries come as events, and the answers under way, one after the other. */
+/**
+ * By conversation: how far it is read, whether entries come as events, what nobody has answered when it is first read, and
+ * the answers under way, one after the other.
+ */
 const conversations = new Map();
 
 /** Where a real bot asks its model. */
@@ -61,8 +66,16 @@ const join = (conversationId) => {
     }
     // Here, and not after an `await`: the next event may stand in the same packet, right behind this answer.
     reply.data.entries.forEach(take);
-    if (reply.data.hasMore) join(conversationId);
-    else conversation.live = true;
+    if (!conversations.has(conversationId)) return;
+    if (reply.data.hasMore) {
+      join(conversationId);
+      return;
+    }
+    conversation.live = true;
+    // Read to its end for the first time: what was answered by then is not the bot's to answer.
+    const { unanswered = [] } = conversation;
+    conversation.unanswered = undefined;
+    for (const entry of unanswered) answerInTurn(entry);
   });
 };
 
@@ -71,13 +84,27 @@ const take = (entry) => {
   const conversation = conversations.get(conversationId);
   if (!conversation || seq <= conversation.lastSeq) return;
   conversation.lastSeq = seq;
-  if (type === 'message:created' && author?.role === 'customer' && entry.text) {
-    conversation.answers = conversation.answers
-      .then(() => answer(entry))
-      .catch((error) => gaveUp(conversationId, error));
+  // What the server itself says has no author, and is no answer.
+  const said = type === 'message:created' && author !== null && entry.visibility === 'all';
+  if (said && author.role !== 'customer') {
+    if (conversation.unanswered) conversation.unanswered = [];
+  } else if (said && entry.text) {
+    if (conversation.unanswered) conversation.unanswered.push(entry);
+    else answerInTurn(entry);
   } else if (type === 'conversation:closed') {
-    forget(conversationId, 'closed');
+    // In its past, too: what comes behind it is a conversation reopened.
+    if (conversation.unanswered) conversation.unanswered = [];
+    else forget(conversationId, 'closed');
+  } else if ('assignee' in entry && entry.assignee?.id !== me && !conversation.unanswered) {
+    forget(conversationId, author?.id === me ? 'handed over' : entry.reason);
   }
+};
+
+const answerInTurn = (entry) => {
+  const conversation = conversations.get(entry.conversationId);
+  conversation.answers = conversation.answers
+    .then(() => answer(entry))
+    .catch((error) => gaveUp(entry.conversationId, error));
 };
 
 const answer = async ({ conversationId, id, text }) => {
@@ -111,26 +138,41 @@ const forget = (conversationId, why) => {
   if (conversations.delete(conversationId)) console.log(`${conversationId} left: ${why}`);
 };
 
-/** What was said before `seq` is not the bot's to answer. */
-const claim = async ({ conversationId, seq }) => {
+/** Reads a conversation that is the bot's from its beginning, and goes on from there. */
+const adopt = (conversationId) => {
+  if (conversations.has(conversationId)) return;
+  console.log(`${conversationId} taken`);
+  conversations.set(conversationId, { lastSeq: 0, live: false, unanswered: [], answers: Promise.resolve() });
+  join(conversationId);
+};
+
+const claim = async ({ conversationId }) => {
   try {
+    // What the server has given to this bot already is claimed once more without harm.
     await request('assignment:claim', { conversationId }, NOT_TO_BE_HAD);
   } catch (error) {
     console.log(`${conversationId} not taken: ${error.code}`);
     return;
   }
-  console.log(`${conversationId} taken`);
-  conversations.set(conversationId, { lastSeq: seq, live: false, answers: Promise.resolve() });
-  join(conversationId);
+  adopt(conversationId);
 };
 
-socket.on('session:ready', ({ name }) => {
+const given = ({ conversationId, assignee }) => {
+  if (assignee?.id === me) adopt(conversationId);
+};
+
+socket.on('session:ready', ({ name, userId }) => {
   console.log(`ready as ${name}`);
+  // A bot that was just started knows nothing of what an earlier run had: that goes back, and comes again.
+  if (me === undefined) socket.emit('agent:status', { status: 'offline' });
+  me = userId;
   socket.emit('agent:status', { status: 'online' });
   for (const conversationId of conversations.keys()) join(conversationId);
 });
 socket.on('conversation:opened', claim);
 socket.on('conversation:reopened', claim);
+socket.on('conversation:assigned', given);
+socket.on('conversation:transferred', given);
 // An entry is sent under the name of its type. Before the join is answered it will be in the answer.
 socket.onAny((name, entry) => {
   if (entry?.type === name && conversations.get(entry.conversationId)?.live) take(entry);

@@ -90,8 +90,10 @@ while not answered:
     for entry in page["entries"]:
         last_seq = entry["seq"]
         if entry["type"] == "message:created":
-            print(f"{entry['seq']} {entry['author']['name']}: {entry['text']}", flush=True)
-            answered = answered or entry["author"]["role"] != "customer"
+            # What the server says by itself (that the desk is closed, for one) has no author, and is no answer.
+            author = entry["author"] or {"name": "the desk itself", "role": "customer"}
+            print(f"{entry['seq']} {author['name']}: {entry['text']}", flush=True)
+            answered = answered or author["role"] != "customer"
         elif entry["type"] == "conversation:assigned":
             print(f"{entry['seq']} {entry['assignee']['name']} answers", flush=True)
         elif entry["type"] == "conversation:closed":

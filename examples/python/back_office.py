@@ -19,6 +19,8 @@ import socketio
 
 ACK_TIMEOUT_SECONDS = 5
 RETRY_SECONDS = 0.5
+# New work: what waits, and what the server or a colleague has given to this agent.
+NEWS = [f"conversation:{fact}" for fact in ("opened", "reopened", "released", "assigned", "transferred")]
 
 
 class BackOffice:
@@ -84,7 +86,8 @@ class BackOffice:
         self.role = session["role"]
         self.ready.set()
         if self.role != "customer":
-            await self.request("agent:status", {"status": "online"})
+            # One at a time: that is what this terminal shows.
+            await self.request("agent:status", {"status": "online", "capacity": 1})
         if self.conversation_id is None:
             await self.find_work()
         else:
@@ -111,7 +114,7 @@ class BackOffice:
             return
         if self.live:
             self.take(payload)
-        if name in ("conversation:opened", "conversation:reopened", "conversation:released"):
+        if name in NEWS:
             await self.find_work()
 
     async def find_work(self):
@@ -153,9 +156,13 @@ class BackOffice:
             return
         self.last_seq = entry["seq"]
         if entry["type"] == "message:created":
-            print(f"{entry['seq']} {entry['author']['name']}: {entry['text']}", flush=True)
+            # What the server says by itself has no author.
+            name = entry["author"]["name"] if entry["author"] else "the desk itself"
+            print(f"{entry['seq']} {name}: {entry['text']}", flush=True)
         elif entry["type"] == "conversation:assigned":
             print(f"{entry['seq']} {entry['assignee']['name']} answers", flush=True)
+        elif entry["type"] == "conversation:transferred":
+            print(f"{entry['seq']} transferred to {(entry['assignee'] or {'name': entry['department']})['name']}", flush=True)
         elif entry["type"] == "conversation:released":
             print(f"{entry['seq']} handed over: {entry.get('summary', 'without a word')}", flush=True)
         elif entry["type"] == "conversation:closed":

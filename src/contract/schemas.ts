@@ -71,7 +71,7 @@ export const queueFields = {
   estimatedWaitMs: z.int().min(0).nullable().meta({ description: 'null: cannot be said; `basis` says why.' }),
   basis: z.enum(WAIT_BASES).meta({
     description:
-      '`handling_time`: the position times the mean time that the last conversations of the department took, divided by the places of its online agents. `no_history`: none has ended since the server started. `nobody_online`: no agent is. `out_of_hours`: the department is closed, until `opensAt`.',
+      '`handling_time`: the position times the mean time that the last conversations of the department took, divided by the places of its online agents. `no_history`: none has ended since the server started. `nobody_online`: no agent who takes conversations is. `out_of_hours`: the department is closed, until `opensAt`.',
   }),
   opensAt: time().optional(),
 };

@@ -41,7 +41,7 @@ export class Agents {
     for (const record of records) {
       this.#recordsOf(record.tenant).set(record.user.id, record);
       this.#seatFor(record);
-      if (record.status !== 'offline') this.#options.leases().renew(record.tenant, record.user.id);
+      if (record.present && record.status !== 'offline') this.#options.leases().renew(record.tenant, record.user.id);
     }
   }
 
@@ -125,6 +125,7 @@ export class Agents {
     const seat = this.#options.router.floor(tenant).seat(agentId);
     if (seat === undefined) return;
     seat.leased = true;
+    this.#noteLease(tenant, agentId, true);
     this.#options.router.floor(tenant).changed(seat);
     this.#changed(tenant, seat);
   }
@@ -135,6 +136,7 @@ export class Agents {
     if (seat === undefined) return;
     log.info({ tenant, agentId, conversations: seat.active.size }, "an agent's lease has ended");
     seat.leased = false;
+    this.#noteLease(tenant, agentId, false);
     router.floor(tenant).changed(seat);
     router.vacate(tenant, seat, 'agent_disconnected');
     this.#changed(tenant, seat);
@@ -153,13 +155,21 @@ export class Agents {
     const { tenant, user } = actor;
     const known = this.#recordsOf(tenant).get(user.id);
     const record = { ...this.#recordOf(actor, known?.status ?? 'offline'), capacity: known?.capacity ?? null };
-    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(record)) {
-      this.#recordsOf(tenant).set(user.id, record);
-      this.#options.store.saveAgent(record).catch((error: unknown) => {
-        this.#options.log.warn({ error, tenant, agentId: user.id }, "an agent's record could not be stored");
-      });
-    }
+    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(record)) this.#store(record);
     return this.#seatFor(record);
+  }
+
+  #store(record: AgentRecord): void {
+    const { tenant, user } = record;
+    this.#recordsOf(tenant).set(user.id, record);
+    this.#options.store.saveAgent(record).catch((error: unknown) => {
+      this.#options.log.warn({ error, tenant, agentId: user.id }, "an agent's record could not be stored");
+    });
+  }
+
+  #noteLease(tenant: string, agentId: string, present: boolean): void {
+    const known = this.#recordsOf(tenant).get(agentId);
+    if (known !== undefined && known.present !== present) this.#store({ ...known, present });
   }
 
   /** Departments and skills of all his connections together; the rest from the token that came last. */
@@ -176,6 +186,7 @@ export class Agents {
       user,
       status,
       maxChats: maxChats ?? null,
+      present: true,
       departments: together(({ departments }) => departments),
       skills: together(({ skills }) => skills),
     };

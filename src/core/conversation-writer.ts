@@ -228,7 +228,7 @@ export class ConversationWriter {
     };
     this.#options.store.append(write).then(
       (outcome) => {
-        this.#settle(command, outcome, next, entries);
+        this.#settle(command, change, outcome, next, entries);
       },
       (error: unknown) => {
         // Whether it was kept is not always known; only the store knows the state now.
@@ -241,7 +241,13 @@ export class ConversationWriter {
     command.options?.onSequenced?.();
   }
 
-  #settle(command: Command, outcome: AppendOutcome, next: ConversationState, entries: readonly StoredEntry[]): void {
+  #settle(
+    command: Command,
+    change: Change,
+    outcome: AppendOutcome,
+    next: ConversationState,
+    entries: readonly StoredEntry[],
+  ): void {
     switch (outcome.kind) {
       case 'committed':
         this.#committed = next;
@@ -257,7 +263,7 @@ export class ConversationWriter {
         command.reject(
           new DeskwireError(
             'capacity_reached',
-            `The agent holds ${String(outcome.activeCount)} conversations, which is all that the agent's capacity allows; close or release one first.`,
+            `The agent ${String(change.capacityGuard?.agentId)} holds ${String(outcome.activeCount)} conversations and can hold ${String(change.capacityGuard?.capacity)}.`,
             { details: { activeCount: outcome.activeCount } },
           ),
         );

@@ -9,6 +9,7 @@ import type { Agents } from './agents.ts';
 import type { Departments } from './departments.ts';
 import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
+import type { QueueBoard } from './queue-board.ts';
 import type { Roster } from './roster.ts';
 import type { Router } from './routing/router.ts';
 import type { TypingBoard } from './typing-board.ts';
@@ -22,6 +23,7 @@ export interface Desk {
   readonly roster: Roster;
   readonly typing: TypingBoard;
   readonly router: Router;
+  readonly board: QueueBoard;
   readonly agents: Agents;
   readonly leases: Leases;
   readonly departments: Departments;

@@ -20,4 +20,5 @@ export const follow = async (desk: Desk, caller: Caller, state: ConversationStat
   requireRoomToJoin(desk, caller, state.id);
   await desk.feeds.follow({ connectionId, conversationId: state.id, audience: actor.audience, afterSeq });
   arrive(desk, caller, state);
+  desk.board.joined(desk.journal.peek(state.id) ?? state);
 };

@@ -30,6 +30,8 @@ const MAX_LOOKS = 20;
 /**
  * Finds the customer's conversation, by its name or the one open conversation without a name, or opens it; with
  * `message`, sends that in. Of any number of these at the same instant one opens, the others find.
+ *
+ * @param messagePath where the message stands in the request, for a refusal that names a field of it
  */
 export const openOrFind = async (
   desk: Desk,
@@ -37,12 +39,13 @@ export const openOrFind = async (
   customer: User,
   opening: Opening,
   message: MessagePayload | undefined,
+  messagePath = 'message.',
 ): Promise<Opened> => {
   if (message !== undefined) checkMessage(caller.actor, message);
   // The connection is joined before the next request starts: two that join it at once would begin its stream twice.
   const alone = { ...caller, sequenced: () => undefined };
   for (let look = 0; look < MAX_LOOKS; look += 1) {
-    const opened = await lookOnce(desk, alone, customer, opening, message);
+    const opened = await lookOnce(desk, alone, customer, opening, message, messagePath);
     if (opened !== undefined) return opened;
   }
   throw new DeskwireError(
@@ -57,6 +60,7 @@ const lookOnce = async (
   customer: User,
   opening: Opening,
   message: MessagePayload | undefined,
+  messagePath: string,
 ): Promise<Opened | undefined> => {
   const { tenant } = caller.actor;
   const name = opening.clientConversationId;
@@ -77,7 +81,7 @@ const lookOnce = async (
     ...outOfHoursDrafts(desk, tenant, opening.department ?? null),
   ];
   if (message?.replyToSeq !== undefined)
-    throw invalidField('message.replyToSeq', 'expected nothing: the conversation is new');
+    throw invalidField(`${messagePath}replyToSeq`, 'expected nothing: the conversation is new');
   if ((message?.attachmentIds ?? []).length > 0) throw notFound();
   const outcome = await openHere(desk, caller, drafts, clientKey);
   switch (outcome.kind) {

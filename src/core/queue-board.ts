@@ -1,6 +1,7 @@
 import type { QueuePlace } from '../contract/schemas.ts';
 import type { Clock } from '../ports/clock.ts';
 import { allRoom, type Rooms } from '../ports/rooms.ts';
+import type { ConversationState } from '../ports/store.ts';
 import type { Roster } from './roster.ts';
 import type { Floor } from './routing/floor.ts';
 
@@ -62,6 +63,12 @@ export class QueueBoard {
     this.#told.delete(conversationId);
   }
 
+  /** Somebody has begun to follow it, who may not have what others were told. */
+  joined({ id, tenant, department, status }: ConversationState): void {
+    this.#told.delete(id);
+    if (status === 'queued') this.changed(tenant, department);
+  }
+
   #publish(): void {
     const { roster, rooms, floor } = this.#options;
     const changed = [...this.#changed];
@@ -69,7 +76,10 @@ export class QueueBoard {
     for (const [tenant, departments] of changed) {
       for (const department of departments) {
         for (const { conversationId, place } of floor(tenant).places(department)) {
-          if (!roster.isFollowed(conversationId)) continue;
+          if (!roster.isFollowed(conversationId)) {
+            this.#told.delete(conversationId);
+            continue;
+          }
           if (!worthTelling(this.#told.get(conversationId), place)) continue;
           this.#told.set(conversationId, place);
           const target = { rooms: [allRoom(conversationId)] };

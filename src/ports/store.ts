@@ -233,4 +233,6 @@ export interface AgentRecord {
   maxChats: number | null;
   departments: readonly string[];
   skills: readonly string[];
+  /** Not gone when last heard of: with the next start he has the time of a lease to come back in. */
+  present: boolean;
 }

@@ -83,7 +83,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<Desk> => {
   const { closedConversations } = config;
   const desk: Desk = {
     ...{ store, journal, feeds, rooms, roster, typing, tokens, clock, limits },
-    ...{ router, agents, leases, departments, closedConversations },
+    ...{ router, board, agents, leases, departments, closedConversations },
   };
 
   const learn = (state: ConversationState): void => {

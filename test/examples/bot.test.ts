@@ -3,7 +3,7 @@ import type { Entry } from '../../src/contract/schemas.ts';
 import { Clients, clientId, type TestClient } from '../support/client.ts';
 import { agent, bot, customer } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { COMES_BACK, Desk, Example, EXAMPLES, inOrder, spoken, wholeLog } from './support.ts';
+import { BOTS_FIRST, COMES_BACK, Desk, Example, EXAMPLES, inOrder, spoken, wholeLog } from './support.ts';
 
 const BOT = `${EXAMPLES}/node/bot.mjs`;
 
@@ -12,7 +12,7 @@ let example: Example;
 const clients = new Clients();
 
 beforeEach(async () => {
-  desk = new Desk();
+  desk = new Desk(BOTS_FIRST);
   await desk.start();
   example = Example.of(process.execPath, [BOT, desk.url], bot('echo-bot', { name: 'Echo bot' }));
   await example.line('ready as Echo bot');
@@ -94,6 +94,39 @@ describe('the Node bot', () => {
     await until('the end of it', () => ann.all('message:created').find(({ text }) => text === 'I am.'));
     expect(answersTo(ann, conversationId)).toEqual(['You said: Hello', 'I am calling a person.']);
     expect(example.lines.some((line) => line.includes('Are you there?'))).toBe(false);
+  });
+
+  it('[CLIENT-2] started anew, answers what an earlier run had taken and not answered', async () => {
+    const ann = await clients.connect(desk.url, customer('ann', { name: 'Ann' }));
+    await ask(ann, 'one');
+    await ann.event('message:created', ({ text }) => text === 'You said: one');
+    await ask(ann, 'two');
+    await example.line(/ < two$/);
+    await example.kill();
+    example = Example.of(process.execPath, [BOT, desk.url], bot('echo-bot', { name: 'Echo bot' }));
+    const conversationId = await ask(ann, 'three');
+    await until('the end of it', () => answersTo(ann, conversationId).includes('You said: three'), 20_000);
+    expect(answersTo(ann, conversationId)).toEqual(['You said: one', 'You said: two', 'You said: three']);
+  });
+
+  it('[CLIENT-2] claims where the server gives bots nothing', async () => {
+    const plain = new Desk();
+    try {
+      await plain.start();
+      const claimer = Example.of(process.execPath, [BOT, plain.url], bot('echo-bot', { name: 'Echo bot' }));
+      try {
+        await claimer.line('ready as Echo bot');
+        const ann = await clients.connect(plain.url, customer('ann', { name: 'Ann' }));
+        await ask(ann, 'Hello');
+        const assigned = await ann.event('conversation:assigned');
+        expect(assigned.reason).toBe('claimed');
+        await ann.event('message:created', ({ text }) => text === 'You said: Hello');
+      } finally {
+        await claimer.kill();
+      }
+    } finally {
+      await plain.remove();
+    }
   });
 
   it('[CLIENT-2] says what is wrong with a token, and ends with 1', async () => {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Clients } from '../support/client.ts';
 import { agent, customer, supervisor, tokenFor } from '../support/server.ts';
 import { openPage, side, startBrowser } from './browser.ts';
-import { Desk, inOrder, spoken, wholeLog } from './support.ts';
+import { Desk, inOrder, MANUAL, spoken, wholeLog } from './support.ts';
 
 const ANN = customer('ann', { name: 'Ann' });
 const BOB = agent('bob', { name: 'Bob' });
@@ -20,7 +20,7 @@ afterAll(async () => {
   await browser.close();
 });
 beforeEach(async () => {
-  desk = new Desk();
+  desk = new Desk(MANUAL);
   await desk.start();
   context = await browser.newContext();
 });
@@ -165,5 +165,89 @@ describe('the page', () => {
     await soon(async () => expect(await visitor.messages()).toEqual(['Hello']));
     await soon(async () => expect(await visitor.pendingCount()).toBe(0));
     expect(complaints).toEqual([]);
+  });
+});
+
+describe('the page on a desk that routes', () => {
+  const cleo = agent('cleo', { name: 'Cleo', departments: ['billing'] });
+
+  /** The server of every test is another one than what this describes. */
+  const restart = async (env: Record<string, string>): Promise<void> => {
+    await desk.remove();
+    desk = new Desk(env);
+    await desk.start();
+  };
+
+  it('[CLIENT-1] shows a customer his place, that nobody is online, and who answers; the agent takes a break', async () => {
+    await restart({});
+    const { ann, bob, complaints } = await bothPanes();
+    await soon(async () => expect(await bob.status()).toBe('online'));
+    await bob.click('online');
+    await soon(async () => expect(await bob.status()).toBe('away'));
+    const first = await clients.connect(desk.url, customer('ben', { name: 'Ben' }));
+    await first.request('message:send', { clientMessageId: 'first', text: 'I was here first.' });
+    await ann.write('Where is my order?');
+    await soon(async () =>
+      expect(await ann.standing()).toBe('Nobody is online at the moment. You are number 2 in the queue.'),
+    );
+    await bob.click('away');
+    await soon(async () => expect(await ann.standing()).toBe('You are talking with Bob.'));
+    await soon(async () => expect(await bob.work()).toHaveLength(2));
+
+    await bob.press('Ann');
+    await bob.click('Close');
+    await soon(async () => expect(await ann.standing()).toBe('This conversation is closed.'));
+    expect(complaints).toEqual([]);
+  });
+
+  it('[CLIENT-1] keeps a break over a reload, shows the place in the queue after one, and hands over', async () => {
+    await restart({});
+    const carol = await clients.connect(desk.url, cleo);
+    await carol.request('agent:status', { status: 'online', capacity: 0 });
+    const { page, ann, bob, complaints } = await bothPanes();
+    await soon(async () => expect(await bob.status()).toBe('online'));
+    await ann.write('My invoice is wrong.');
+    await soon(async () => expect(await ann.standing()).toBe('You are talking with Bob.'));
+    await soon(async () => expect(await bob.targets()).toEqual(['Cleo (0 of 0)', 'Department billing']));
+    await bob.transferTo('Cleo (0 of 0)');
+    await soon(async () => expect((await bob.log()).at(-1)).toMatch(/all that the agent's capacity allows/));
+    await bob.transferTo('Department billing');
+    await soon(async () => expect(await ann.standing()).toMatch(/You are next\.$/));
+    await bob.click('online');
+    await soon(async () => expect(await bob.status()).toBe('away'));
+    await page.reload();
+    await soon(async () => expect(await ann.standing()).toMatch(/You are next\.$/));
+    await soon(async () => expect(await bob.status()).toBe('away'));
+    await carol.request('agent:status', { status: 'online', capacity: 1 });
+    await soon(async () => expect(await ann.standing()).toBe('You are talking with Cleo.'));
+    expect(complaints).toEqual([]);
+  });
+
+  it('[CLIENT-1] offers a conversation, to be declined or accepted', async () => {
+    await restart({ DESKWIRE_ROUTING: 'offer', DESKWIRE_LIMITS: JSON.stringify({ passMs: 100 }) });
+    const { page, ann, bob } = await bothPanes();
+    await ann.write('Hello?');
+    await soon(async () =>
+      expect(await page.locator('#agent .offers').textContent()).toMatch(/^Ann is offered to you/),
+    );
+    await bob.click('Decline');
+    // There is nobody else, so it comes again.
+    await soon(async () => expect(await page.locator('#agent .offers button').count()).toBe(2));
+    await bob.click('Accept');
+    await soon(async () => expect(await ann.standing()).toBe('You are talking with Bob.'));
+    await soon(async () => expect(await bob.messages()).toEqual(['Ann: Hello?']));
+    expect(await page.locator('#agent .offers button').count()).toBe(0);
+  });
+
+  it('[CLIENT-1] says until when the desk is closed, and what the server answers by itself', async () => {
+    // Three days from now, so that it is closed whenever this runs.
+    const day = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'][(new Date().getUTCDay() + 3) % 7] ?? '';
+    const week = { [day]: ['09:00-17:00'] };
+    const closed = { '*': { hours: { week }, outOfHoursMessage: 'We are on holiday.' } };
+    await restart({ DESKWIRE_DEPARTMENTS: JSON.stringify(closed) });
+    const { ann } = await onlyAnn();
+    await ann.write('Hello?');
+    await soon(async () => expect(await ann.standing()).toMatch(/^We are closed until \w+.* Your message is kept\.$/));
+    await soon(async () => expect(await ann.messages()).toEqual(['Hello?', 'Automatic answer: We are on holiday.']));
   });
 });

@@ -28,6 +28,15 @@ export interface Side {
   /** Labels of the conversations to take or to show. */
   work(): Promise<string[]>;
   press(label: string): Promise<void>;
+  /** How the conversation stands. */
+  standing(): Promise<string>;
+  /** Whether the agent takes work. */
+  status(): Promise<string | null>;
+  /** Clicks a button of the pane, wherever it is. */
+  click(label: string): Promise<void>;
+  /** Where the conversation can be handed to. */
+  targets(): Promise<string[]>;
+  transferTo(label: string): Promise<void>;
 }
 
 /** One of the page's panes. */
@@ -49,6 +58,14 @@ export const side = (page: Page, id: 'customer' | 'agent'): Side => {
     pendingCount: () => pane.locator('.pending').count(),
     work: () => pane.locator('.work button').allTextContents(),
     press: (label) => pane.locator('.work button', { hasText: label }).click(),
+    standing: async () => (await pane.locator('.standing').textContent()) ?? '',
+    status: () => pane.locator('.toggle').textContent(),
+    click: (label) => pane.getByRole('button', { name: label, exact: true }).click(),
+    targets: () => pane.locator('.actions option').allTextContents(),
+    transferTo: async (label) => {
+      await pane.locator('.actions select').selectOption({ label });
+      await pane.getByRole('button', { name: 'Transfer', exact: true }).click();
+    },
   };
 };
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Clients, clientId, type TestClient } from '../support/client.ts';
 import { agent, customer } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { COMES_BACK, Desk, Example, EXAMPLES, inOrder, PYTHON, spoken, wholeLog } from './support.ts';
+import { COMES_BACK, Desk, Example, EXAMPLES, inOrder, MANUAL, PYTHON, spoken, wholeLog } from './support.ts';
 
 const BACK_OFFICE = `${EXAMPLES}/python/back_office.py`;
 const ASK = `${EXAMPLES}/python/ask.py`;
@@ -17,7 +17,7 @@ const run = (example: Example): Example => {
 };
 
 beforeEach(async () => {
-  desk = new Desk();
+  desk = new Desk(MANUAL);
   await desk.start();
 });
 afterEach(async () => {

@@ -13,18 +13,29 @@ export const EXAMPLES = resolve(import.meta.dirname, '../../examples');
 /** Debian's, which has the modules; another one may come first in PATH. */
 export const PYTHON = '/usr/bin/python3';
 
+/** Conversations wait until somebody takes them. */
+export const MANUAL = { DESKWIRE_ROUTING: 'manual' };
+/** Bots get new conversations before people do. */
+export const BOTS_FIRST = { DESKWIRE_DEPARTMENTS: JSON.stringify({ '*': { botsFirst: true } }) };
+
 /** How the tests' own clients come back: stock behaviour, only sooner. */
 export const COMES_BACK = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
 
 /** A server that is killed and started again on the same port and data. */
 export class Desk {
   readonly #dataDir = mkdtempSync(join(tmpdir(), 'deskwire-examples-'));
+  readonly #env: Record<string, string>;
   #server: ServerProcess | undefined;
   url = '';
 
+  /** `env`: settings of the server. */
+  constructor(env: Record<string, string> = {}) {
+    this.#env = env;
+  }
+
   async start(): Promise<void> {
     const port = this.url === '' ? '0' : new URL(this.url).port;
-    this.#server = new ServerProcess({ DATA_DIR: this.#dataDir, PORT: port, NODE_ENV: 'development' });
+    this.#server = new ServerProcess({ DATA_DIR: this.#dataDir, PORT: port, NODE_ENV: 'development', ...this.#env });
     this.url = await this.#server.url();
   }
 
@@ -44,8 +55,8 @@ export class Example {
   #out = '';
   #err = '';
 
-  constructor(command: string, args: string[], token: string) {
-    const env = { PATH: process.env['PATH'] ?? '', PYTHONUNBUFFERED: '1', TOKEN: token };
+  constructor(command: string, args: string[], token: string, more: Record<string, string> = {}) {
+    const env = { PATH: process.env['PATH'] ?? '', PYTHONUNBUFFERED: '1', TOKEN: token, ...more };
     this.#child = spawn(command, args, { cwd: resolve(EXAMPLES, '..'), env });
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.#out += chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#err += chunk.toString()));

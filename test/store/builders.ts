@@ -156,6 +156,7 @@ export const agentRecord = (tenant: string, id: string, fields: Partial<AgentRec
   status: 'online',
   capacity: null,
   maxChats: null,
+  present: true,
   departments: ['sales'],
   skills: [],
   ...fields,

@@ -28,7 +28,29 @@ export interface WireDocument {
   readonly events: ReadonlyMap<string, ValidateFunction>;
   readonly connectError: ValidateFunction;
   readonly error: ValidateFunction;
+  /** Names of the fields that need not be there: what says that a message is as it should be says nothing of them. */
+  readonly optionalFields: ReadonlySet<string>;
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object';
+
+/** Calls `visit` with each object within a value, itself among them. */
+export const eachObject = (value: unknown, visit: (object: Record<string, unknown>) => void): void => {
+  if (!isObject(value)) return;
+  if (!Array.isArray(value)) visit(value);
+  for (const member of Object.values(value)) eachObject(member, visit);
+};
+
+const optionalFieldsOf = (schemas: unknown): Set<string> => {
+  const names = new Set<string>();
+  eachObject(schemas, ({ properties, required }) => {
+    if (!isObject(properties)) return;
+    for (const name of Object.keys(properties)) {
+      if (!Array.isArray(required) || !required.includes(name)) names.add(name);
+    }
+  });
+  return names;
+};
 
 /** The document that is committed, as its readers have it: as text. */
 export const COMMITTED = readFileSync(new URL('../../asyncapi.yaml', import.meta.url), 'utf8');
@@ -65,5 +87,14 @@ export const readDocument = (yaml: string): WireDocument => {
     else connectError = payload;
   }
   if (connectError === undefined) throw new Error('no operation refuses a handshake');
-  return { requests, events, connectError, error: compile({ $ref: '#/components/schemas/Error' }) };
+  return {
+    requests,
+    events,
+    connectError,
+    error: compile({ $ref: '#/components/schemas/Error' }),
+    optionalFields: optionalFieldsOf([
+      components.schemas,
+      ...Object.values(components.messages).map(({ payload }) => payload),
+    ]),
+  };
 };

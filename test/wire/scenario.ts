@@ -1,6 +1,18 @@
 import type { TestClient } from '../support/client.ts';
-import { agent, bot, customer, supervisor, type Identity } from '../support/server.ts';
+import { closedForNow } from '../support/hours.ts';
+import { agent, bot, customer, supervisor, type Identity, type TestServerOptions } from '../support/server.ts';
 import { until } from '../support/until.ts';
+
+/** The server on which the scenario is played: agents are asked first, and one department is closed. */
+export const SCENARIO_SERVER: TestServerOptions = {
+  env: {
+    DESKWIRE_ROUTING: 'offer',
+    DESKWIRE_DEPARTMENTS: JSON.stringify({
+      orders: {},
+      fairs: { hours: closedForNow(), outOfHoursMessage: 'Back soon.' },
+    }),
+  },
+};
 
 export type Connect = (identity: Identity) => Promise<TestClient>;
 
@@ -20,14 +32,26 @@ const tell = ({ socket }: TestClient, event: string, payload: unknown): void => 
   (socket as { emit(event: string, payload: unknown): unknown }).emit(event, payload);
 };
 
-/** Opening, with a name and without one; reading what there is. */
-const opening = async ({ ann, bob }: Cast): Promise<string[]> => {
+/** The offer of a conversation, once it stands. */
+const offerOf = ({ bob }: Cast, conversationId: string, after = 0) =>
+  until(
+    'the offer',
+    () => bob.all('assignment:offered').filter(({ conversation }) => conversation.id === conversationId)[after],
+  );
+
+/** Opening, with a name and without one, and where nobody is now; reading what there is. */
+const opening = async (people: Cast): Promise<string[]> => {
+  const { ann, bob } = people;
   await bob.request('agent:status', { status: 'online', capacity: 3 });
   await bob.refused('agent:status', { status: 'asleep' });
+  await bob.request('agent:list', { department: 'orders' });
+  await bob.refused('agent:list', { department: '' });
 
   const first = await ann.request('message:send', { clientMessageId: 'hello', text: 'Hello, where is my order?' });
   await ann.request('message:send', { clientMessageId: 'hello', text: 'Hello, where is my order?' });
   await ann.refused('message:send', { clientMessageId: 'hello', text: 'Something else' });
+  // The log goes on with the offer; what is said next comes after it, over every transport.
+  await offerOf(people, first.entry.conversationId);
   const { conversation } = await ann.request('conversation:open', {
     clientConversationId: 'order-1042',
     subject: 'Order 1042',
@@ -38,6 +62,9 @@ const opening = async ({ ann, bob }: Cast): Promise<string[]> => {
   });
   await ann.refused('conversation:open', { priority: 'immediately' });
   await bob.event('conversation:opened', ({ clientConversationId }) => clientConversationId === 'order-1042');
+  await offerOf(people, conversation.id);
+  const closed = await ann.request('conversation:open', { clientConversationId: 'fair', department: 'fairs' });
+  await ann.event('queue:updated', ({ opensAt }) => opensAt !== undefined);
 
   const { conversationId } = first.entry;
   await ann.request('conversation:get', { conversationId });
@@ -46,12 +73,27 @@ const opening = async ({ ann, bob }: Cast): Promise<string[]> => {
   await ann.refused('conversation:list', { limit: 0 });
   await ann.request('conversation:history', { conversationId, beforeSeq: 3 });
   await ann.refused('conversation:history', { conversationId, beforeSeq: 3, afterSeq: 1 });
-  return [conversationId, conversation.id];
+  return [conversationId, conversation.id, closed.conversation.id];
+};
+
+/** Offers, accepted and declined. */
+const answering = async (people: Cast, conversationIds: readonly string[]): Promise<void> => {
+  const { bob, boss } = people;
+  const [conversationId = '', other = ''] = conversationIds;
+  await boss.request('conversation:join', { conversationId, limit: 1 });
+  await boss.request('conversation:join', { conversationId: other });
+  const { offerId } = await offerOf(people, conversationId);
+  await bob.refused('assignment:accept', { conversationId, offerId: 'another' });
+  await bob.request('assignment:accept', { conversationId, offerId });
+  await boss.event('conversation:assigned', ({ decision }) => decision !== undefined);
+  const declined = await offerOf(people, other);
+  await bob.request('assignment:decline', { conversationId: other, offerId: declined.offerId });
+  await boss.event('conversation:updated', ({ offerOutcome }) => offerOutcome === 'declined');
+  await bob.refused('assignment:decline', { conversationId: other, offerId: declined.offerId });
 };
 
 /** Claiming, joining, typing, messages and notes, receipts, edits and deletions. */
 const talking = async ({ ann, bob, boss }: Cast, conversationId: string): Promise<void> => {
-  await boss.request('conversation:join', { conversationId, limit: 1 });
   await bob.request('assignment:claim', { conversationId });
   await boss.refused('assignment:claim', { conversationId });
   await bob.request('conversation:join', { conversationId, afterSeq: 1 });
@@ -63,7 +105,9 @@ const talking = async ({ ann, bob, boss }: Cast, conversationId: string): Promis
   await bob.request('typing:stop', { conversationId });
   await bob.refused('typing:stop', NOWHERE);
   await ann.request('typing:start', { conversationId, preview: 'It was to come on' });
-  await ann.request('message:send', { conversationId, clientMessageId: 'monday', text: 'It was to come on Monday.' });
+  const monday = { conversationId, clientMessageId: 'monday', text: 'It was to come on Monday.' };
+  await ann.refused('message:send', { ...monday, attachmentIds: ['no-photo'] });
+  await ann.request('message:send', monday);
 
   const answer = await bob.request('message:send', {
     conversationId,
@@ -98,10 +142,22 @@ const talking = async ({ ann, bob, boss }: Cast, conversationId: string): Promis
   });
   await boss.request('conversation:update', { conversationId, tags: ['late', 'parcel'] });
   await boss.refused('conversation:update', { conversationId });
+  await boss.request('conversation:list', { customerId: 'ann', tag: 'late' });
+};
+
+/** To a supervisor, to an agent, to a department. */
+const handingOver = async ({ bob, boss }: Cast, conversationId: string): Promise<void> => {
+  await boss.request('assignment:assign', { conversationId, agentId: 'boss' });
+  await boss.refused('assignment:assign', { conversationId, agentId: 'nobody' });
+  await bob.refused('assignment:transfer', { conversationId, to: { department: 'orders' } });
+  await boss.request('assignment:transfer', { conversationId, to: { agentId: 'bob' }, note: 'As you were.' });
+  await bob.request('assignment:transfer', { conversationId, to: { department: 'orders' } });
+  await bob.request('assignment:claim', { conversationId });
 };
 
 /** Leaving and coming back, a hand-over to a bot and back, closing, rating, reopening. */
-const ending = async ({ ann, bob, robot }: Cast, conversationId: string): Promise<void> => {
+const ending = async (people: Cast, conversationId: string): Promise<void> => {
+  const { ann, bob, robot } = people;
   await bob.request('conversation:leave', { conversationId });
   await bob.refused('conversation:leave', NOWHERE);
   await ann.event('participant:left');
@@ -121,6 +177,7 @@ const ending = async ({ ann, bob, robot }: Cast, conversationId: string): Promis
   await ann.refused('conversation:rate', { conversationId, score: 9 });
   await ann.request('conversation:reopen', { conversationId });
   await ann.refused('conversation:reopen', NOWHERE);
+  await offerOf(people, conversationId, 1);
 
   tell(ann, 'conversation:get', NOWHERE);
   await ann.event('request:failed');
@@ -130,13 +187,15 @@ const ending = async ({ ann, bob, robot }: Cast, conversationId: string): Promis
 /** A day of support work, one step after the other. Resolves when everybody has heard all that there is for him. */
 export const playScenario = async (connect: Connect): Promise<Cast> => {
   const ann = await connect(customer('ann', { name: 'Ann' }));
-  const bob = await connect(agent('bob', { name: 'Bob', maxChats: 5 }));
+  const bob = await connect(agent('bob', { name: 'Bob', departments: ['orders'], skills: ['parcels'], maxChats: 5 }));
   const boss = await connect(supervisor('boss', { name: 'Bo' }));
   const robot = await connect(bot('robot', { name: 'Robo' }));
   const people = { ann, bob, boss, robot, conversationIds: [] };
   const conversationIds = await opening(people);
   const [conversationId = ''] = conversationIds;
+  await answering(people, conversationIds);
   await talking(people, conversationId);
+  await handingOver(people, conversationId);
   await ending(people, conversationId);
   const { entry } = await ann.request('message:send', { conversationId, clientMessageId: 'end', text: 'The end' });
   for (const client of [ann, bob, boss]) {

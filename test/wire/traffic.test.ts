@@ -4,7 +4,7 @@ import { Clients, type TestClient } from '../support/client.ts';
 import { customer, startServer, tokenFor } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { COMMITTED, readDocument } from './document.ts';
-import { playScenario } from './scenario.ts';
+import { playScenario, SCENARIO_SERVER } from './scenario.ts';
 import { record, TrafficCheck, type Traffic } from './traffic.ts';
 
 const document = readDocument(COMMITTED);
@@ -15,10 +15,12 @@ afterEach(() => {
 
 /** A token that ends soon, but not before the connection is there to hear of it. */
 const SHORT_SECONDS = 2;
+/** Enough for the scenario, where one thing follows the other. */
+const FEW_REQUESTS = 4;
 
 /** Everything the server and its clients say to each other, from the first handshake to the drain. */
 const recordDay = async (transport: 'websocket' | 'polling'): Promise<Traffic[][]> => {
-  const server = await startServer();
+  const server = await startServer({ ...SCENARIO_SERVER, limits: { requestsInFlight: FEW_REQUESTS } });
   const recorded: Traffic[][] = [];
   const open = (token: unknown): TestClient => {
     const client = clients.open(server.url, { token }, { transports: [transport] });
@@ -31,6 +33,7 @@ const recordDay = async (transport: 'websocket' | 'polling'): Promise<Traffic[][
     const { ann } = await playScenario((identity) => open(tokenFor(identity)).connected());
     await told;
     stranger.close();
+    await Promise.all(Array.from({ length: 5 * FEW_REQUESTS }, () => ann.reply('conversation:list', {})));
     await ann.request('session:refresh', { token: tokenFor(customer('ann')) });
     await ann.refused('session:refresh', { token: tokenFor(customer('eve')) });
     const brief = await open(tokenFor(customer('brief'), SHORT_SECONDS)).connected();
@@ -55,6 +58,7 @@ describe('the wire', () => {
       const check = checked(await recordDay(transport));
       expect(check.problems).toEqual([]);
       expect(check.missing()).toEqual([]);
+      expect(check.missingFields()).toEqual([]);
     },
   );
 });
@@ -197,6 +201,7 @@ describe('the check itself', () => {
       'conversation:rate, done',
     ]);
     expect(checked(recorded.slice(1)).missing()).toEqual(['connect_error']);
+    expect(checked([]).missingFields()).toHaveLength(document.optionalFields.size);
     expect(checked([]).missing()).toHaveLength(document.requests.size * 2 + document.events.size + 1);
 
     const more = parse(COMMITTED) as {

@@ -1,7 +1,7 @@
 import type { ValidateFunction } from 'ajv';
 import { Decoder, PacketType, type Packet } from 'socket.io-parser';
 import type { TestSocket } from '../support/client.ts';
-import type { WireDocument } from './document.ts';
+import { eachObject, type WireDocument } from './document.ts';
 
 /** What a connection has said and heard, packet by packet, before any library has made sense of it. */
 export type Traffic =
@@ -75,6 +75,7 @@ export class TrafficCheck {
   /** Broken promises, in sentences. */
   readonly problems: string[] = [];
   readonly #seen = new Set<string>();
+  readonly #fields = new Set<string>();
 
   constructor(document: WireDocument) {
     this.#document = document;
@@ -84,6 +85,7 @@ export class TrafficCheck {
   connection(traffic: readonly Traffic[]): void {
     const asked = new Map<number, { name: string; payload: unknown; replies: number }>();
     for (const item of traffic) {
+      if ('args' in item) this.#fieldsIn(item.args);
       switch (item.kind) {
         case 'request':
           if (item.id !== undefined) asked.set(item.id, { name: item.name, payload: item.args[0], replies: 0 });
@@ -123,6 +125,17 @@ export class TrafficCheck {
       'connect_error',
     ];
     return wanted.filter((what) => !this.#seen.has(what));
+  }
+
+  /** Of the fields that may be left out, those that always were. */
+  missingFields(): string[] {
+    return [...this.#document.optionalFields].filter((name) => !this.#fields.has(name));
+  }
+
+  #fieldsIn(args: readonly unknown[]): void {
+    eachObject(args, (object) => {
+      for (const name of Object.keys(object)) this.#fields.add(name);
+    });
   }
 
   #event(name: string, args: readonly unknown[]): void {

@@ -1,27 +1,39 @@
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { Clients, type TestClient } from '../support/client.ts';
-import { customer, startServer, tokenFor, type TestServer } from '../support/server.ts';
+import { customer, startServer, tokenFor, type TestServer, type TestServerOptions } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { playScenario } from './scenario.ts';
+import { playScenario, SCENARIO_SERVER } from './scenario.ts';
 
 const clients = new Clients();
 afterEach(() => {
   clients.closeAll();
 });
 
-const start = async (env: Record<string, string> = {}): Promise<TestServer> => {
-  const server = await startServer({ env });
+const start = async (options: TestServerOptions = {}): Promise<TestServer> => {
+  const server = await startServer(options);
   onTestFinished(() => server.stop());
   return server;
 };
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
+/** Fields that differ from run to run, beside times. */
+const MADE_HERE: ReadonlySet<string> = new Set([
+  'sessionId',
+  'offerId',
+  'firstResponseMs',
+  'resolutionMs',
+  'estimatedWaitMs',
+]);
+
 /** What a client has heard, in order, without what differs from run to run: times, and ids that the server made. */
 const heard = ({ received }: TestClient, conversationIds: readonly string[]): unknown => {
-  const text = JSON.stringify(received, (key, value: unknown) => {
-    if (key === 'sessionId') return 'session';
+  // Places in the queue are told by the clock, in between whatever else is going on.
+  const told = received.filter(({ event }) => event !== 'queue:updated');
+  const text = JSON.stringify(told, (key, value: unknown) => {
+    if (MADE_HERE.has(key)) return value === null ? null : key;
+    if (key === 'clientMessageId' && String(value).startsWith('n_')) return key;
     return typeof value === 'string' && ISO_TIME.test(value) ? 'time' : value;
   });
   return JSON.parse(
@@ -31,7 +43,7 @@ const heard = ({ received }: TestClient, conversationIds: readonly string[]): un
 
 /** The scenario over these transports, on a server of its own; what each of the cast has heard. */
 const streamsOver = async (transports: string[]): Promise<Record<string, unknown>> => {
-  const server = await start();
+  const server = await start(SCENARIO_SERVER);
   const upgrades = transports.length > 1;
   const { ann, bob, boss, robot, conversationIds } = await playScenario(async (identity) => {
     const client = await clients.connect(server.url, identity, { transports });
@@ -119,7 +131,7 @@ const upgraded = (url: string, origin: string | undefined, path = query('websock
 
 describe('pages of other origins', () => {
   it('[WIRE-2] come in by their exact origin alone, over polling and over websocket', async () => {
-    const { url } = await start({ DESKWIRE_ALLOWED_ORIGINS: `${SHOP},http://localhost:5173` });
+    const { url } = await start({ env: { DESKWIRE_ALLOWED_ORIGINS: `${SHOP},http://localhost:5173` } });
     const own = new URL(url).origin;
     const allowed = [SHOP, 'http://localhost:5173'];
     const foreign = [
@@ -151,7 +163,7 @@ describe('pages of other origins', () => {
   });
 
   it('[WIRE-2] do not come in through a session that another page has opened', async () => {
-    const { url } = await start({ DESKWIRE_ALLOWED_ORIGINS: SHOP });
+    const { url } = await start({ env: { DESKWIRE_ALLOWED_ORIGINS: SHOP } });
     const opened = await (await polled(url, SHOP)).text();
     const { sid } = JSON.parse(opened.slice(1)) as { sid: string };
     expect(await upgraded(url, 'https://evil.example', `${query('websocket')}&sid=${sid}`)).toBe(403);
@@ -170,7 +182,7 @@ describe('pages of other origins', () => {
   });
 
   it('[WIRE-2] are told before they ask: a preflight names the allowed origin and no other', async () => {
-    const { url } = await start({ DESKWIRE_ALLOWED_ORIGINS: SHOP });
+    const { url } = await start({ env: { DESKWIRE_ALLOWED_ORIGINS: SHOP } });
     const preflight = (origin: string) =>
       fetch(url + query('polling'), {
         method: 'OPTIONS',
@@ -183,7 +195,7 @@ describe('pages of other origins', () => {
   });
 
   it('[WIRE-2] work with the stock client, which sends the origin of its page', async () => {
-    const { url } = await start({ DESKWIRE_ALLOWED_ORIGINS: SHOP });
+    const { url } = await start({ env: { DESKWIRE_ALLOWED_ORIGINS: SHOP } });
     for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']]) {
       const client = await clients.connect(url, customer('ann'), { transports, extraHeaders: { origin: SHOP } });
       expect(client.received[0]?.event).toBe('session:ready');

@@ -7,7 +7,7 @@ import { HandlingTimes } from './handling-times.ts';
 import { Seat, type SeatFacts } from './seat.ts';
 import { Service } from './service.ts';
 import { best, STRATEGIES, type StrategyName } from './strategies.ts';
-import { type Group, type Waiting, WaitingList } from './waiting-list.ts';
+import { type Group, type Turn, type Waiting, WaitingList } from './waiting-list.ts';
 
 export interface FloorOptions {
   readonly strategy: StrategyName;
@@ -28,6 +28,15 @@ export interface Placement {
   readonly decision: Decision;
 }
 
+/** A conversation that somebody has. */
+interface Active {
+  readonly seat: Seat;
+  /** When he got it. */
+  readonly since: number;
+  readonly department: string | null;
+  readonly turn: Turn;
+}
+
 interface Match {
   readonly waiting: Waiting;
   readonly seat: Seat;
@@ -42,7 +51,7 @@ interface Match {
 export class Floor {
   readonly #options: FloorOptions;
   readonly #seats = new Map<string, Seat>();
-  readonly #active = new Map<string, { seat: Seat; since: number; department: string | null }>();
+  readonly #active = new Map<string, Active>();
   readonly #service: Service;
   readonly #times = new HandlingTimes();
   /** Groups in which there may be a match. */
@@ -139,21 +148,26 @@ export class Floor {
       this.#options.onQueueChange(before.department);
     }
     if (state.status === 'assigned' && state.assignee !== null) {
-      this.#list.arrive(id);
       const seat = this.#seatOf(state.assignee);
-      if (this.#active.get(id)?.seat === seat) return;
-      this.#deactivate(id);
-      this.#active.set(id, {
-        seat,
-        since: Date.parse(state.assignedAt ?? state.openedAt),
-        department: state.department,
-      });
+      const { department } = state;
+      const turn = this.#list.turn(state);
+      const since = Date.parse(state.assignedAt ?? state.openedAt);
+      const same = this.#active.get(id)?.seat === seat;
+      if (!same) this.#deactivate(id);
+      this.#active.set(id, { seat, since, department, turn });
+      if (same) return;
       seat.active.add(id);
       this.changed(seat);
       return;
     }
     this.#deactivate(id);
     this.#list.forget(id);
+  }
+
+  /** An agent's conversations, in the order in which they are to be served if he has to give them back. */
+  activeOf(seat: Seat): string[] {
+    const turnOf = (id: string): Turn => this.#active.get(id)?.turn ?? { rank: 0, since: 0, arrival: 0 };
+    return [...seat.active].sort((a, b) => WaitingList.order(turnOf(a), turnOf(b)));
   }
 
   /** Everything that can be placed now, in the order in which it is to be placed. */

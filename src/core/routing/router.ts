@@ -122,7 +122,10 @@ export class Router {
   /** An agent's conversations go back to the queue, and his offers to others. */
   vacate(tenant: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline'): void {
     this.withdraw(tenant, seat);
-    for (const conversationId of [...seat.active]) this.#giveBack(tenant, conversationId, seat, reason);
+    // The first to be given back is the first to be placed again.
+    for (const conversationId of this.floor(tenant).activeOf(seat)) {
+      this.#giveBack(tenant, conversationId, seat, reason);
+    }
   }
 
   /** Offers to an agent who is not there any more are not waited for. */

@@ -3,14 +3,17 @@ import { PRIORITIES } from '../../contract/schemas.ts';
 import type { ConversationState } from '../../ports/store.ts';
 import type { Seat } from './seat.ts';
 
-/** A conversation that waits for an assignee. */
-export interface Waiting {
-  readonly id: string;
-  readonly department: string | null;
-  /** Its place: the higher priority first, then the longer wait, then who came first. */
+/** A place in the order of service: the higher priority first, then the longer wait, then who came first. */
+export interface Turn {
   readonly rank: number;
   readonly since: number;
   readonly arrival: number;
+}
+
+/** A conversation that waits for an assignee. */
+export interface Waiting extends Turn {
+  readonly id: string;
+  readonly department: string | null;
   readonly group: Group;
   /** Until when (milliseconds since 1970) whom it is not to be routed to. */
   readonly passedUntil: ReadonlyMap<string, number>;
@@ -33,7 +36,7 @@ export interface Group {
   readonly seats: Set<Seat>;
 }
 
-const order = (a: Waiting, b: Waiting): number => a.rank - b.rank || a.since - b.since || a.arrival - b.arrival;
+const order = (a: Turn, b: Turn): number => a.rank - b.rank || a.since - b.since || a.arrival - b.arrival;
 
 /** Who passes again and again is asked ever more rarely: the log must not grow with somebody's silence. */
 const MAX_DOUBLINGS = 5;
@@ -82,9 +85,7 @@ export class WaitingList {
     const waiting: Waiting = {
       id: state.id,
       department,
-      rank: -PRIORITIES.indexOf(state.priority),
-      since: Date.parse(state.openedAt),
-      arrival: this.arrive(state.id),
+      ...this.turn(state),
       group: this.#group(department, [...new Set(state.skills)].sort(), handedOff),
       passedUntil: new Map(
         state.passedBy.map(({ agentId, at, count }) => [
@@ -150,8 +151,13 @@ export class WaitingList {
   /** Negative: `a` is to be served before `b`. */
   static readonly order = order;
 
+  /** Where a conversation stands, or would stand if it waited. */
+  turn({ id, priority, openedAt }: ConversationState): Turn {
+    return { rank: -PRIORITIES.indexOf(priority), since: Date.parse(openedAt), arrival: this.#arrive(id) };
+  }
+
   /** Numbers conversations as they come; until it is closed, each keeps its number. */
-  arrive(conversationId: string): number {
+  #arrive(conversationId: string): number {
     const known = this.#arrivals.get(conversationId);
     if (known !== undefined) return known;
     this.#arrivalCount += 1;

@@ -30,6 +30,7 @@ export const joinConversation: Verb<'conversation:join'> = async (
   });
   const now = desk.journal.peek(conversationId) ?? state;
   arrive(desk, caller, now);
+  desk.board.joined(now);
   return {
     conversation: conversationView(desk, audience, now),
     entries: entryViews(audience, page.entries),

@@ -22,6 +22,12 @@ export const sendMessage: Verb<'message:send'> = async (desk, caller, message) =
     } catch (error) {
       const closed = error instanceof DeskwireError && error.code === 'conversation_closed';
       if (!closed || actor.role !== 'customer') throw error;
+      if (message.replyToSeq !== undefined) {
+        throw invalidField(
+          'replyToSeq',
+          'expected nothing: the conversation is closed, and the message goes to another',
+        );
+      }
       const { department, skills, subject } = await desk.journal.read(actor.tenant, conversationId);
       const opening = { skills, ...(department && { department }), ...(subject && { subject }) };
       return sendUnaddressed(desk, caller, opening, message);
@@ -40,7 +46,7 @@ const sendUnaddressed = async (
   { conversationId: _conversationId, ...message }: Payload<'message:send'>,
 ): Promise<ReplyData<'message:send'>> => {
   const { actor } = caller;
-  const opened = await openOrFind(desk, caller, actor.user, opening, message);
+  const opened = await openOrFind(desk, caller, actor.user, opening, message, '');
   if (opened.message === undefined) throw new Error('a message was sent, so there is one');
   await followOpened(desk, caller, opened);
   return {
