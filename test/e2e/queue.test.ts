@@ -191,13 +191,14 @@ describe('places in the queue', () => {
       [ben, 2],
       [two, 3],
     ]);
+    const own = (client: TestClient) =>
+      new Set(client.all('queue:updated').map(({ conversationId }) => conversationId));
+    await until('all to be told', () => own(anns).size === 2 && own(ben.client).size === 1);
     await anns.request('conversation:close', { conversationId: one.id });
     await places(watcher, [
       [ben, 1],
       [two, 2],
     ]);
-    const own = (client: TestClient) =>
-      new Set(client.all('queue:updated').map(({ conversationId }) => conversationId));
     expect(own(anns)).toEqual(new Set([one.id, two.id]));
     expect(own(ben.client)).toEqual(new Set([ben.id]));
   });

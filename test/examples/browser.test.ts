@@ -210,7 +210,7 @@ describe('the page on a desk that routes', () => {
     await soon(async () => expect(await ann.standing()).toBe('You are talking with Bob.'));
     await soon(async () => expect(await bob.targets()).toEqual(['Cleo (0 of 0)', 'Department billing']));
     await bob.transferTo('Cleo (0 of 0)');
-    await soon(async () => expect((await bob.log()).at(-1)).toMatch(/all that the agent's capacity allows/));
+    await soon(async () => expect((await bob.log()).at(-1)).toMatch(/can hold 0/));
     await bob.transferTo('Department billing');
     await soon(async () => expect(await ann.standing()).toMatch(/You are next\.$/));
     await bob.click('online');
