@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -11,6 +11,7 @@ export interface Built {
   readonly relay: string;
   readonly load: string;
   readonly memoryHook: string;
+  readonly routing: string;
 }
 
 /** Under node_modules, from where the peer's imports resolve as ours do. */
@@ -36,12 +37,15 @@ export const build = (): Built => {
     const { outputText } = ts.transpileModule(readFileSync(join(import.meta.dirname, name), 'utf8'), {
       compilerOptions,
     });
-    writeFileSync(join(benchFolder, name.replace(/\.ts$/, '.js')), outputText);
+    // What a benchmark takes from the program is the built program.
+    const built = outputText.replaceAll('"../src/', `"${relative(benchFolder, join(root, 'dist'))}/`);
+    writeFileSync(join(benchFolder, name.replace(/\.ts$/, '.js')), built);
   }
   return {
     deskwire: join(root, 'dist', 'cli', 'main.js'),
     relay: join(benchFolder, 'relay.js'),
     load: join(benchFolder, 'load.js'),
     memoryHook: join(benchFolder, 'memory-hook.js'),
+    routing: join(benchFolder, 'routing-process.js'),
   };
 };

@@ -16,6 +16,9 @@ interface Lease {
   readonly tenant: string;
   readonly agentId: string;
   heardAt: number;
+  /** False: it has ended; kept while a connection, silent as it is, may still be heard of. */
+  live: boolean;
+  connectionCount: number;
 }
 
 /** How many times in a lease connections are probed, and leases looked at. */
@@ -43,44 +46,56 @@ export class Leases {
 
   /** A connection of an agent is here. */
   watch(connectionId: string, tenant: string, agentId: string): void {
-    this.#connections.set(connectionId, this.renew(tenant, agentId));
+    const lease = this.#renew(tenant, agentId);
+    lease.connectionCount += 1;
+    this.#connections.set(connectionId, lease);
   }
 
   /** Something was received from it. */
   heard(connectionId: string): void {
     const lease = this.#connections.get(connectionId);
     if (lease === undefined) return;
-    lease.heardAt = this.#options.clock.now();
-    if (this.#leases.get(key(lease.tenant, lease.agentId)) !== lease) this.#begin(lease);
+    this.#hear(lease);
   }
 
   /** It is closed. The lease goes on until its end: most come back. */
   unwatch(connectionId: string): void {
+    const lease = this.#connections.get(connectionId);
+    if (lease === undefined) return;
     this.#connections.delete(connectionId);
+    lease.connectionCount -= 1;
+    this.#forgetIfOver(lease);
   }
 
   /** Gives a whole lease from now. */
-  renew(tenant: string, agentId: string): Lease {
-    const known = this.#leases.get(key(tenant, agentId));
-    if (known !== undefined) {
-      known.heardAt = this.#options.clock.now();
-      return known;
-    }
-    // Connections of one agent share one lease, also after it has ended.
-    const ended = [...this.#connections.values()].find((lease) => lease.tenant === tenant && lease.agentId === agentId);
-    const lease = ended ?? { tenant, agentId, heardAt: 0 };
-    lease.heardAt = this.#options.clock.now();
-    this.#begin(lease);
-    return lease;
+  renew(tenant: string, agentId: string): void {
+    this.#renew(tenant, agentId);
   }
 
   stop(): void {
     this.#cancel();
   }
 
-  #begin(lease: Lease): void {
-    this.#leases.set(key(lease.tenant, lease.agentId), lease);
+  #renew(tenant: string, agentId: string): Lease {
+    const id = key(tenant, agentId);
+    let lease = this.#leases.get(id);
+    if (lease === undefined) {
+      lease = { tenant, agentId, heardAt: 0, live: false, connectionCount: 0 };
+      this.#leases.set(id, lease);
+    }
+    this.#hear(lease);
+    return lease;
+  }
+
+  #hear(lease: Lease): void {
+    lease.heardAt = this.#options.clock.now();
+    if (lease.live) return;
+    lease.live = true;
     this.#options.onStart(lease.tenant, lease.agentId);
+  }
+
+  #forgetIfOver(lease: Lease): void {
+    if (!lease.live && lease.connectionCount === 0) this.#leases.delete(key(lease.tenant, lease.agentId));
   }
 
   #await(): void {
@@ -98,11 +113,12 @@ export class Leases {
     for (const connectionId of this.#connections.keys()) probe(connectionId);
     // This process was stopped, or the clock was set: nobody else's silence is to be read from that.
     const pardonMs = Math.abs(pausedMs) > this.#tickMs ? pausedMs : 0;
-    for (const [id, lease] of this.#leases) {
+    for (const lease of this.#leases.values()) {
       lease.heardAt += pardonMs;
       // By the next tick it would be over the bound.
-      if (now - lease.heardAt < leaseMs - this.#tickMs) continue;
-      this.#leases.delete(id);
+      if (!lease.live || now - lease.heardAt < leaseMs - this.#tickMs) continue;
+      lease.live = false;
+      this.#forgetIfOver(lease);
       onEnd(lease.tenant, lease.agentId);
     }
   }

@@ -280,7 +280,7 @@ export class Floor {
     }
     if (bots.length + people.length === 0) return undefined;
     const now = this.#options.now();
-    for (const [waiting] of group.placeable) {
+    for (const waiting of WaitingList.placeable(group)) {
       const free = (seat: Seat): boolean => (waiting.passedUntil.get(seat.id) ?? 0) <= now;
       const freeBots = bots.filter(free);
       const candidates = freeBots.length > 0 ? freeBots : people.filter(free);

@@ -148,6 +148,12 @@ export class WaitingList {
     return [...this.#departments.keys()];
   }
 
+  /** Those of a group that nobody holds a place for, in their order. */
+  static *placeable({ placeable }: Group): Generator<Waiting> {
+    // The map's own iteration lists all its elements before it gives the first.
+    for (const at = placeable.begin(); at.isAccessible(); at.next()) yield at.pointer[0];
+  }
+
   /** Negative: `a` is to be served before `b`. */
   static readonly order = order;
 

@@ -1,5 +1,6 @@
 import { type AliasedExpression, type CompiledQuery, sql } from 'kysely';
 import type { ConversationPage, ConversationQuery, ConversationState, Facts } from '../../ports/store.ts';
+import { compileOnce } from './compile-once.ts';
 import type { QueryBuilder } from './tables.ts';
 
 /** A conversation's stored part and where its log stands. */
@@ -62,10 +63,11 @@ const statesOf = (
     .orderBy('c.n', order)
     .compile();
 
-export const conversationById = (db: QueryBuilder, tenant: string, conversationId: string): CompiledQuery<StateRow> =>
-  statesOf(db, conversations(db).where('id', '=', conversationId).where('tenant', '=', tenant).as('c'));
+export const conversationById = compileOnce((db, tenant: string, conversationId: string) =>
+  statesOf(db, conversations(db).where('id', '=', conversationId).where('tenant', '=', tenant).as('c')),
+);
 
-export const currentConversation = (db: QueryBuilder, tenant: string, customerId: string): CompiledQuery<StateRow> =>
+export const currentConversation = compileOnce((db, tenant: string, customerId: string) =>
   statesOf(
     db,
     conversations(db)
@@ -76,14 +78,10 @@ export const currentConversation = (db: QueryBuilder, tenant: string, customerId
       .orderBy('n', 'desc')
       .limit(1)
       .as('c'),
-  );
+  ),
+);
 
-export const namedConversation = (
-  db: QueryBuilder,
-  tenant: string,
-  customerId: string,
-  clientConversationId: string,
-): CompiledQuery<StateRow> =>
+export const namedConversation = compileOnce((db, tenant: string, customerId: string, clientConversationId: string) =>
   statesOf(
     db,
     conversations(db)
@@ -91,7 +89,8 @@ export const namedConversation = (
       .where('customer_id', '=', customerId)
       .where('client_conversation_id', '=', clientConversationId)
       .as('c'),
-  );
+  ),
+);
 
 /** One more than `limit`: it tells whether there is a next page. */
 export const conversationList = (db: QueryBuilder, query: ConversationQuery): CompiledQuery<StateRow> => {
