@@ -3,7 +3,7 @@ import { createMemoryBus } from '../src/cluster/memory-bus.ts';
 import type { EventName, EventPayload } from '../src/contract/contract.ts';
 import { DEFAULT_LIMITS } from '../src/contract/limits.ts';
 import { connect, disconnect, startWork } from '../src/core/connect.ts';
-import type { Caller, Desk } from '../src/core/desk.ts';
+import type { Caller } from '../src/core/desk.ts';
 import { Roster } from '../src/core/roster.ts';
 import { verbs } from '../src/core/verbs.ts';
 import { FeedHub } from '../src/feed/feed-hub.ts';
@@ -12,7 +12,7 @@ import { systemClock } from '../src/ports/clock.ts';
 import type { Log } from '../src/ports/log.ts';
 import { noMetrics } from '../src/ports/metrics.ts';
 import type { Rooms, Target } from '../src/ports/rooms.ts';
-import { openDesk } from '../src/server/open-desk.ts';
+import { type OpenDesk, openDesk } from '../src/server/open-desk.ts';
 import { openSqliteStore } from '../src/store/sqlite/store.ts';
 import { CAPACITY, type Asked, type Worker } from './workforce.ts';
 
@@ -26,10 +26,10 @@ export interface DeskEvents {
 
 /** The whole program but for its connections, which answer heartbeats and throw away what they get. */
 export class BenchDesk {
-  readonly #desk: Desk;
+  readonly #desk: OpenDesk;
   readonly #actors = new Map<string, Actor>();
 
-  private constructor(desk: Desk) {
+  private constructor(desk: OpenDesk) {
     this.#desk = desk;
   }
 
@@ -41,7 +41,7 @@ export class BenchDesk {
     const store = await openSqliteStore({ path: join(folder, 'deskwire.db'), ...common });
     const rooms = edge(events, (connectionId) => desk.leases.heard(connectionId));
     const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, ...common });
-    const desk: Desk = await openDesk({
+    const desk: OpenDesk = await openDesk({
       config: {
         ...{ limits: DEFAULT_LIMITS, departments: {}, routing: 'least-busy' },
         ...{ closedConversations: 'new', inactivityMessage: '' },
@@ -87,7 +87,7 @@ export class BenchDesk {
   }
 
   async stop(): Promise<void> {
-    this.#desk.leases.stop();
+    this.#desk.stop();
     await this.#desk.store.close();
   }
 

@@ -43,6 +43,10 @@ export class Inactivity {
     this.#alarms = new Alarms(options.clock);
   }
 
+  stop(): void {
+    this.#alarms.stop();
+  }
+
   /** To be called with each conversation at the start, and when more than messages has changed. */
   watch(state: ConversationState): void {
     const { inactivityRemindMs, inactivityCloseMs } = this.#options.limits;

@@ -23,6 +23,11 @@ export interface OpenDeskOptions extends Pick<Desk, 'store' | 'feeds' | 'rooms' 
   readonly log: Log;
 }
 
+export interface OpenDesk extends Desk {
+  /** Ends everything that the desk does by itself. */
+  stop(): void;
+}
+
 /** Open conversations read at once at the start. */
 const LOADED_TOGETHER = 500;
 
@@ -30,7 +35,7 @@ const LOADED_TOGETHER = 500;
  * Puts the core together, and brings it to where the log says that the desk was: who waits, who has what, what is offered, and
  * which times run.
  */
-export const openDesk = async (options: OpenDeskOptions): Promise<Desk> => {
+export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
   const { config, store, feeds, rooms, roster, tokens, metrics, log, clock } = options;
   const { limits } = config;
   const departments = new Departments(config.departments);
@@ -99,5 +104,12 @@ export const openDesk = async (options: OpenDeskOptions): Promise<Desk> => {
     page.conversations.forEach(learn);
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
-  return desk;
+  return {
+    ...desk,
+    stop: () => {
+      leases.stop();
+      router.stop();
+      inactivity.stop();
+    },
+  };
 };

@@ -110,7 +110,7 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     drain: () =>
       (drained ??= drain().then(async () => {
         stopWatching();
-        desk.leases.stop();
+        desk.stop();
         await store.close();
         log.info({}, 'stopped');
       })),

@@ -190,7 +190,7 @@ describe('opening', () => {
       }),
     });
     onTestFinished(async () => {
-      desk.leases.stop();
+      desk.stop();
       await remove();
     });
     const bob: Actor = {

@@ -76,7 +76,7 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     await io.close();
-    desk.leases.stop();
+    desk.stop();
     await remove();
   });
   return {

@@ -4,6 +4,7 @@ import type { Clock } from '../../ports/clock.ts';
 export class Alarms {
   readonly #clock: Clock;
   readonly #alarms = new Map<string, () => void>();
+  #stopped = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -12,6 +13,7 @@ export class Alarms {
   /** Runs `task` once at `atMs` (milliseconds since 1970), or at once when that is past; in place of what the key had. */
   set(key: string, atMs: number, task: () => void): void {
     this.cancel(key);
+    if (this.#stopped) return;
     const cancel = this.#clock.after(Math.max(0, atMs - this.#clock.now()), () => {
       this.#alarms.delete(key);
       // Clocks bound their delays, and system clocks are set.
@@ -19,6 +21,12 @@ export class Alarms {
       else task();
     });
     this.#alarms.set(key, cancel);
+  }
+
+  /** Nothing rings any more, nor is anything set. */
+  stop(): void {
+    this.#stopped = true;
+    for (const key of [...this.#alarms.keys()]) this.cancel(key);
   }
 
   has(key: string): boolean {

@@ -55,6 +55,11 @@ export class Router {
     this.#awaitHours();
   }
 
+  /** Decides nothing by itself any more: what is left is done after the next start. */
+  stop(): void {
+    for (const alarms of [this.#offers, this.#passes, this.#retries, this.#hours]) alarms.stop();
+  }
+
   floor(tenant: string): Floor {
     let floor = this.#floors.get(tenant);
     if (floor === undefined) {
