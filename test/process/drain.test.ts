@@ -145,8 +145,11 @@ describe('SIGTERM', () => {
       let sent = 0;
       const exit = terminated(server);
       while (client.all('server:draining').length === 0) {
-        sent += 1;
-        client.socket.emit('conversation:list', {}, (reply) => replies.push(reply));
+        // A fast machine would send tens of thousands here, more than the line carries in the time that a drain has.
+        if (sent < 2_000) {
+          sent += 1;
+          client.socket.emit('conversation:list', {}, (reply) => replies.push(reply));
+        }
         await new Promise((resolve) => setImmediate(resolve));
       }
       expect((await exit).code).toBe(0);
