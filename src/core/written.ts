@@ -43,3 +43,11 @@ export const changed = async <T extends EntryType>(
   entry: await writtenEntry(desk, caller, result, unchangedSeq, ...types),
   conversation: conversationView(desk, caller.actor.audience, result.state),
 });
+
+/** The reply to whatever made somebody the assignee, or found that he was. */
+export const assigned = (
+  desk: Desk,
+  caller: Caller,
+  result: WriteResult,
+): Promise<{ conversation: Conversation; entry: EntryOf<'conversation:assigned' | 'conversation:transferred'> }> =>
+  changed(desk, caller, result, result.state.assignedSeq, 'conversation:assigned', 'conversation:transferred');

@@ -52,6 +52,8 @@ export class Floor {
   readonly #options: FloorOptions;
   readonly #seats = new Map<string, Seat>();
   readonly #active = new Map<string, Active>();
+  /** Groups of waiting conversations that each agent could serve, by departments and skills. */
+  readonly #groups = new Map<Seat, Set<Group>>();
   readonly #service: Service;
   readonly #times = new HandlingTimes();
   /** Groups in which there may be a match. */
@@ -67,7 +69,7 @@ export class Floor {
         for (const seat of this.#seats.values()) this.#match(seat, group);
       },
       (group) => {
-        for (const seat of group.seats) seat.groups.delete(group);
+        for (const seat of group.seats) this.#groupsOf(seat).delete(group);
         this.#dirty.delete(group);
       },
     );
@@ -107,7 +109,7 @@ export class Floor {
     if (seat.available && !seat.wasAvailable) seat.idleSince = this.#options.now();
     seat.wasAvailable = seat.available;
     const { flipped, moved } = this.#service.count(seat);
-    if (seat.ready) for (const group of seat.groups) this.#dirty.add(group);
+    if (seat.ready) for (const group of this.#groupsOf(seat)) this.#dirty.add(group);
     if (flipped.size > 0) {
       // Whether another department takes over hangs on it.
       for (const group of this.#list.groups) if (flipped.has(group.department)) this.#dirty.add(group);
@@ -297,10 +299,10 @@ export class Floor {
   #match(seat: Seat, group: Group): void {
     if (this.#service.fits(seat, group)) {
       group.seats.add(seat);
-      seat.groups.add(group);
+      this.#groupsOf(seat).add(group);
     } else {
       group.seats.delete(seat);
-      seat.groups.delete(group);
+      this.#groupsOf(seat).delete(group);
     }
   }
 
@@ -309,6 +311,14 @@ export class Floor {
     return (
       this.#seats.get(user.id) ?? this.setSeat({ user, status: 'offline', departments: [], skills: [], capacity: 0 })
     );
+  }
+
+  #groupsOf(seat: Seat): Set<Group> {
+    const known = this.#groups.get(seat);
+    if (known !== undefined) return known;
+    const groups = new Set<Group>();
+    this.#groups.set(seat, groups);
+    return groups;
   }
 
   #letGo(seat: Seat, conversationId: string): void {

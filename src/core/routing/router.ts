@@ -5,6 +5,7 @@ import { isoTime, type Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { ConversationState } from '../../ports/store.ts';
 import type { Departments } from '../departments.ts';
+import { assignedDraft } from '../draft.ts';
 import { newOfferId } from '../ids.ts';
 import type { WriteResult } from '../conversation-writer.ts';
 import type { Journal } from '../journal.ts';
@@ -149,18 +150,7 @@ export class Router {
         return { entries: [{ type: 'conversation:updated', author: null, visibility: 'staff', offer }] };
       }
       return {
-        entries: [
-          {
-            type: 'conversation:assigned',
-            author: null,
-            visibility: 'all',
-            assignee: seat.user,
-            previousAssignee: null,
-            fence: state.fence + 1,
-            reason: 'routed',
-            decision,
-          },
-        ],
+        entries: [assignedDraft(state, { author: null, assignee: seat.user, reason: 'routed', decision })],
         capacityGuard: { agentId: seat.id, capacity: seat.capacity },
       };
     });

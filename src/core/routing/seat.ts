@@ -1,7 +1,6 @@
 import type { Agent, User } from '../../contract/schemas.ts';
 import type { AgentRecord } from '../../ports/store.ts';
 import type { Candidate } from './strategies.ts';
-import type { Group } from './waiting-list.ts';
 
 /** What an agent, or a bot, is known by: from the token, agent:status and the setting. */
 export type SeatFacts = Pick<AgentRecord, 'user' | 'status' | 'departments' | 'skills'> & { readonly capacity: number };
@@ -21,8 +20,6 @@ export class Seat implements Candidate {
   readonly held = new Set<string>();
   routedAt = 0;
   idleSince: number;
-  /** Groups of waiting conversations that he could serve, by departments and skills. */
-  readonly groups = new Set<Group>();
 
   constructor(facts: SeatFacts, now: number) {
     this.facts = facts;

@@ -4,8 +4,9 @@ import type { Actor } from '../../ports/actor.ts';
 import type { ConversationState } from '../../ports/store.ts';
 import { isAssignee, requireOpen, requireReader } from '../access.ts';
 import type { Verb } from '../desk.ts';
+import { assignedDraft } from '../draft.ts';
 import { conversationView } from '../views.ts';
-import { changed } from '../written.ts';
+import { assigned } from '../written.ts';
 
 /** The standing offer, if it is this one and this actor's. @throws not_found, conversation_closed, forbidden, offer_expired */
 const requireOffer = (actor: Actor, state: ConversationState, offerId: string): Offer => {
@@ -25,22 +26,11 @@ export const acceptOffer: Verb<'assignment:accept'> = async (desk, caller, { con
     if (state.status === 'assigned' && isAssignee(actor, state)) return undefined;
     const { decision } = requireOffer(actor, state, offerId);
     return {
-      entries: [
-        {
-          type: 'conversation:assigned',
-          author: actor.user,
-          visibility: 'all',
-          assignee: actor.user,
-          previousAssignee: null,
-          fence: state.fence + 1,
-          reason: 'routed',
-          decision,
-        },
-      ],
+      entries: [assignedDraft(state, { author: actor.user, assignee: actor.user, reason: 'routed', decision })],
       capacityGuard: { agentId: actor.user.id, capacity: desk.agents.seatOf(actor).capacity },
     };
   });
-  return changed(desk, caller, result, result.state.assignedSeq, 'conversation:assigned', 'conversation:transferred');
+  return assigned(desk, caller, result);
 };
 
 export const declineOffer: Verb<'assignment:decline'> = async (desk, { actor }, { conversationId, offerId }) => {

@@ -1,7 +1,8 @@
 import { requireOpen } from '../access.ts';
 import { requireAvailable } from '../assignee.ts';
 import type { Verb } from '../desk.ts';
-import { changed } from '../written.ts';
+import { assignedDraft } from '../draft.ts';
+import { assigned } from '../written.ts';
 
 export const assignConversation: Verb<'assignment:assign'> = async (desk, caller, { conversationId, agentId }) => {
   const { actor } = caller;
@@ -12,19 +13,9 @@ export const assignConversation: Verb<'assignment:assign'> = async (desk, caller
     const self = agentId === actor.user.id;
     const seat = self ? desk.agents.seatOf(actor) : requireAvailable(desk, actor.tenant, agentId);
     return {
-      entries: [
-        {
-          type: 'conversation:assigned',
-          author: actor.user,
-          visibility: 'all',
-          assignee: seat.user,
-          previousAssignee: state.assignee,
-          fence: state.fence + 1,
-          reason: 'assigned',
-        },
-      ],
+      entries: [assignedDraft(state, { author: actor.user, assignee: seat.user, reason: 'assigned' })],
       capacityGuard: { agentId, capacity: seat.capacity },
     };
   });
-  return changed(desk, caller, result, result.state.assignedSeq, 'conversation:assigned', 'conversation:transferred');
+  return assigned(desk, caller, result);
 };

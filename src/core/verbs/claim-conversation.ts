@@ -1,7 +1,8 @@
 import { DeskwireError } from '../../contract/errors.ts';
 import { isAssignee, requireOpen } from '../access.ts';
 import type { Verb } from '../desk.ts';
-import { changed } from '../written.ts';
+import { assignedDraft } from '../draft.ts';
+import { assigned } from '../written.ts';
 
 export const claimConversation: Verb<'assignment:claim'> = async (desk, caller, { conversationId }) => {
   const { actor } = caller;
@@ -14,19 +15,9 @@ export const claimConversation: Verb<'assignment:claim'> = async (desk, caller, 
       });
     }
     return {
-      entries: [
-        {
-          type: 'conversation:assigned',
-          author: actor.user,
-          visibility: 'all',
-          assignee: actor.user,
-          previousAssignee: null,
-          fence: state.fence + 1,
-          reason: 'claimed',
-        },
-      ],
+      entries: [assignedDraft(state, { author: actor.user, assignee: actor.user, reason: 'claimed' })],
       capacityGuard: { agentId: actor.user.id, capacity: desk.agents.seatOf(actor).capacity },
     };
   });
-  return changed(desk, caller, result, result.state.assignedSeq, 'conversation:assigned', 'conversation:transferred');
+  return assigned(desk, caller, result);
 };
