@@ -1,6 +1,7 @@
 import type { Limits } from '../contract/limits.ts';
 import type { Agent } from '../contract/schemas.ts';
 import type { Actor } from '../ports/actor.ts';
+import { isoTime, type Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { deskRoom, queueRoom, type Rooms } from '../ports/rooms.ts';
 import type { AgentRecord, Store } from '../ports/store.ts';
@@ -17,6 +18,7 @@ export interface AgentsOptions {
   readonly rooms: Rooms;
   readonly roster: Roster;
   readonly limits: Limits;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -42,6 +44,17 @@ export class Agents {
       this.#recordsOf(record.tenant).set(record.user.id, record);
       this.#seatFor(record);
       if (record.present && record.status !== 'offline') this.#options.leases().renew(record.tenant, record.user.id);
+    }
+  }
+
+  /** What a crash has left half done: who went offline gives back what he had then. After all conversations are known. */
+  finishLeaving(): void {
+    for (const [tenant, records] of this.#records) {
+      for (const { user, status, statusAt } of records.values()) {
+        const seat = this.#options.router.floor(tenant).seat(user.id);
+        if (status !== 'offline' || seat === undefined) continue;
+        this.#options.router.vacate(tenant, seat, 'agent_offline', Date.parse(statusAt));
+      }
     }
   }
 
@@ -83,10 +96,11 @@ export class Agents {
 
   /** What he says of himself, once it is stored. */
   async setStatus(actor: Actor, status: Agent['status'], capacity: number | undefined): Promise<Seat> {
-    const { store, router } = this.#options;
+    const { store, router, clock } = this.#options;
     const { tenant, user } = actor;
     const known = this.#recordsOf(tenant).get(user.id);
-    const record = { ...this.#recordOf(actor, status), capacity: capacity ?? known?.capacity ?? null };
+    const said = { status, statusAt: isoTime(clock.now()) };
+    const record = { ...this.#recordOf(actor, said), capacity: capacity ?? known?.capacity ?? null };
     const records = this.#recordsOf(tenant);
     // At once, so that another device's request builds on it.
     records.set(user.id, record);
@@ -153,8 +167,10 @@ export class Agents {
   /** Learns what his tokens say now. */
   #meet(actor: Actor): Seat {
     const { tenant, user } = actor;
+    const { clock } = this.#options;
     const known = this.#recordsOf(tenant).get(user.id);
-    const record = { ...this.#recordOf(actor, known?.status ?? 'offline'), capacity: known?.capacity ?? null };
+    const said = known ?? { status: 'offline', statusAt: isoTime(clock.now()) };
+    const record = { ...this.#recordOf(actor, said), capacity: known?.capacity ?? null };
     if (known !== undefined && JSON.stringify(known) !== JSON.stringify(record)) this.#store(record);
     return this.#seatFor(record);
   }
@@ -173,7 +189,10 @@ export class Agents {
   }
 
   /** Departments and skills of all his connections together; the rest from the token that came last. */
-  #recordOf(actor: Actor, status: Agent['status']): Omit<AgentRecord, 'capacity'> {
+  #recordOf(
+    actor: Actor,
+    { status, statusAt }: Pick<AgentRecord, 'status' | 'statusAt'>,
+  ): Omit<AgentRecord, 'capacity'> {
     const { roster } = this.#options;
     const { tenant } = actor;
     const connected = roster.connectionsOf(tenant, actor.user).flatMap((id) => roster.connection(id)?.actor ?? []);
@@ -185,6 +204,7 @@ export class Agents {
       tenant,
       user,
       status,
+      statusAt,
       maxChats: maxChats ?? null,
       present: true,
       departments: together(({ departments }) => departments),

@@ -227,6 +227,8 @@ export interface AgentRecord {
   tenant: string;
   user: User;
   status: 'online' | 'away' | 'offline';
+  /** When he said so. What was assigned to somebody before he went offline is to be given back, what he claimed since is not. */
+  statusAt: string;
   /** Set with agent:status; null: the token's, or the limit's. */
   capacity: number | null;
   /** The `maxChats` of the last token; null: it had none. */

@@ -58,7 +58,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     limits,
     message: config.inactivityMessage,
   });
-  const agents: Agents = new Agents({ store, router, leases: () => leases, rooms, roster, limits, log });
+  const agents: Agents = new Agents({ store, router, leases: () => leases, rooms, roster, limits, clock, log });
   const leases = new Leases({
     clock,
     leaseMs: limits.agentLeaseMs,
@@ -104,6 +104,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     page.conversations.forEach(learn);
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
+  agents.finishLeaving();
   return {
     ...desk,
     stop: () => {

@@ -157,6 +157,7 @@ export const agentRecord = (tenant: string, id: string, fields: Partial<AgentRec
   capacity: null,
   maxChats: null,
   present: true,
+  statusAt: timeOf(1),
   departments: ['sales'],
   skills: [],
   ...fields,

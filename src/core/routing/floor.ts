@@ -166,10 +166,11 @@ export class Floor {
     this.#list.forget(id);
   }
 
-  /** An agent's conversations, in the order in which they are to be served if he has to give them back. */
-  activeOf(seat: Seat): string[] {
+  /** An agent's conversations that he got by `untilMs`, in the order in which they are to be served if he has to give them back. */
+  activeOf(seat: Seat, untilMs = Infinity): string[] {
     const turnOf = (id: string): Turn => this.#active.get(id)?.turn ?? { rank: 0, since: 0, arrival: 0 };
-    return [...seat.active].sort((a, b) => WaitingList.order(turnOf(a), turnOf(b)));
+    const had = [...seat.active].filter((id) => (this.#active.get(id)?.since ?? 0) <= untilMs);
+    return had.sort((a, b) => WaitingList.order(turnOf(a), turnOf(b)));
   }
 
   /** Everything that can be placed now, in the order in which it is to be placed. */

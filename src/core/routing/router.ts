@@ -125,11 +125,11 @@ export class Router {
     for (const placement of this.floor(tenant).drain()) this.#carryOut(tenant, placement);
   }
 
-  /** An agent's conversations go back to the queue, and his offers to others. */
-  vacate(tenant: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline'): void {
+  /** An agent's conversations, those that he got by `untilMs`, go back to the queue, and his offers to others. */
+  vacate(tenant: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline', untilMs = Infinity): void {
     this.withdraw(tenant, seat);
     // The first to be given back is the first to be placed again.
-    for (const conversationId of this.floor(tenant).activeOf(seat)) {
+    for (const conversationId of this.floor(tenant).activeOf(seat, untilMs)) {
       this.#giveBack(tenant, conversationId, seat, reason);
     }
   }

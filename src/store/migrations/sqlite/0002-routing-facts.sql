@@ -11,7 +11,7 @@ UPDATE conversations SET facts = json_set(
   '$.handedOff', json('false')
 );
 
-UPDATE agents SET record = json_set(record, '$.maxChats', NULL, '$.present', json('true'));
+UPDATE agents SET record = json_set(record, '$.statusAt', strftime('%Y-%m-%dT%H:%M:%fZ'), '$.maxChats', NULL, '$.present', json('true'));
 
 -- The router reads what is open when it starts, however much is closed.
 CREATE INDEX conversations_open ON conversations (n) WHERE status != 'closed';
