@@ -104,9 +104,14 @@ export class Agents {
     const records = this.#recordsOf(tenant);
     // At once, so that another device's request builds on it.
     records.set(user.id, record);
+    // Less room counts at once too: what is decided from now on is committed after this, and its answer counts what was before.
+    const floor = router.floor(tenant);
+    const before = this.seatOf(actor).facts;
+    floor.setSeat({ ...before, capacity: Math.min(before.capacity, this.#capacityOf(record)) });
     try {
       await store.saveAgent(record);
     } catch (error) {
+      floor.setSeat(before);
       if (records.get(user.id) === record) {
         if (known === undefined) records.delete(user.id);
         else records.set(user.id, known);
@@ -133,6 +138,14 @@ export class Agents {
       .filter(({ facts }) => department === undefined || facts.departments.includes(department))
       .map(agentView)
       .sort((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));
+  }
+
+  /** A conversation was taken from somebody; who has left is shown as such once he has none. */
+  relieved(tenant: string, agentId: string): void {
+    const seat = this.#options.router.floor(tenant).seat(agentId);
+    if (seat === undefined || seat.available || seat.active.size > 0) return;
+    const target = { rooms: [deskRoom(tenant)] };
+    this.#options.rooms.emit(target, 'agent:presence', { agent: agentView(seat) }, { ephemeral: true });
   }
 
   leaseStarted(tenant: string, agentId: string): void {
@@ -212,16 +225,20 @@ export class Agents {
     };
   }
 
+  #capacityOf({ capacity, maxChats }: AgentRecord): number {
+    return capacity ?? maxChats ?? this.#options.limits.agentCapacity;
+  }
+
   #seatFor(record: AgentRecord): Seat {
-    const { user, status, departments, skills, maxChats } = record;
-    const capacity = record.capacity ?? maxChats ?? this.#options.limits.agentCapacity;
+    const { user, status, departments, skills } = record;
+    const capacity = this.#capacityOf(record);
     return this.#options.router.floor(record.tenant).setSeat({ user, status, departments, skills, capacity });
   }
 
   /** What follows from a change: whose place is empty gets no offers, others are told, and what can be placed is. */
   #changed(tenant: string, seat: Seat): void {
     const { router, rooms } = this.#options;
-    if (!seat.available) router.withdraw(tenant, seat);
+    router.withdraw(tenant, seat);
     const agent = agentView(seat);
     const news = JSON.stringify({ ...agent, activeCount: 0 });
     const told = this.#told.get(seat);

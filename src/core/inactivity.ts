@@ -1,4 +1,5 @@
 import type { Limits } from '../contract/limits.ts';
+import type { User } from '../contract/schemas.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { ConversationState, Store, StoredEntry } from '../ports/store.ts';
@@ -17,12 +18,15 @@ export interface InactivityOptions {
   readonly limits: Pick<Limits, 'inactivityRemindMs' | 'inactivityCloseMs'>;
   /** What the reminder says. */
   readonly message: string;
+  /** Whether somebody is typing there now. */
+  readonly isTyping: (conversationId: string, user: User) => boolean;
 }
 
 /** Reason of a conversation that the server has closed. */
 const REASON = 'inactivity';
 const READ_ENTRIES = 50;
 const RETRY_MS = 5_000;
+const TYPING_MS = 1_000;
 
 /** What comes next when nobody says anything, and when. */
 interface Step {
@@ -70,11 +74,16 @@ export class Inactivity {
   }
 
   async #step(tenant: string, conversationId: string): Promise<void> {
-    const { clock, message } = this.#options;
+    const { clock, message, isTyping } = this.#options;
     const journal = this.#options.journal();
     const state = await journal.read(tenant, conversationId);
     if (state.status !== 'assigned') return;
     const { dueAt, act } = this.#next(await this.#lastMessage(state), state);
+    if (act !== 'look' && isTyping(conversationId, state.customer)) {
+      // He is at it.
+      this.#look(tenant, conversationId, Math.max(dueAt, clock.now() + TYPING_MS));
+      return;
+    }
     if (act !== 'look' && dueAt <= clock.now()) {
       await journal.write(tenant, conversationId, (now, { now: nowMs }): Change | undefined => {
         // Somebody has said something since.

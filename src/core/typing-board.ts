@@ -110,6 +110,11 @@ export class TypingBoard {
     }
   }
 
+  /** Whether somebody types in a conversation. */
+  types(conversationId: string, user: User): boolean {
+    return this.#typists.get(conversationId)?.has(personKey(user)) === true;
+  }
+
   /** Who types in a conversation, as one audience sees it, but for one user. */
   list(conversationId: string, audience: Audience, except: User): { user: User; expiresAt: string }[] {
     return [...(this.#typists.get(conversationId)?.values() ?? [])]

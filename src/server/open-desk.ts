@@ -57,6 +57,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     log,
     limits,
     message: config.inactivityMessage,
+    isTyping: (conversationId, user) => typing.types(conversationId, user),
   });
   const agents: Agents = new Agents({ store, router, leases: () => leases, rooms, roster, limits, clock, log });
   const leases = new Leases({
@@ -82,6 +83,10 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
         measure(metrics, state.openedAt, entries);
       }
       announceCommit(desk, state, entries, offeredTo);
+      for (const entry of entries) {
+        if (entry.type === 'conversation:released' && entry.previousAssignee !== null)
+          agents.relieved(state.tenant, entry.previousAssignee.id);
+      }
     },
   });
   const typing = new TypingBoard({ rooms, clock, ...limits });

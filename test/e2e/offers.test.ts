@@ -4,7 +4,7 @@ import type { Limits } from '../../src/contract/limits.ts';
 import type { TestClient } from '../support/client.ts';
 import { Company, historyOf, open, stateOf, told } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
-import { startServer } from '../support/server.ts';
+import { startServer, tokenFor } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
 const env = { DESKWIRE_ROUTING: 'offer', DESKWIRE_DEPARTMENTS: JSON.stringify({ sales: {} }) };
@@ -225,19 +225,50 @@ describe('offers and capacity', () => {
     expect(offered()).toEqual(opened.slice(0, 4));
   });
 
-  it('[OFFER-1] cannot be accepted beyond capacity', async () => {
+  it('[OFFER-1] cannot be accepted beyond capacity, and are withdrawn when what is left of it is taken', async () => {
     const { company, bob, cleo, conversationId, offerId } = await scene();
     await cleo.request('agent:status', { status: 'away' });
     await bob.request('agent:status', { status: 'online', capacity: 1 });
     const other = await open(await company.customer('carl'));
     await bob.request('assignment:claim', { conversationId: other.id });
-    expect(await bob.refused('assignment:accept', { conversationId, offerId })).toMatchObject({
-      code: 'capacity_reached',
-      retryable: true,
-    });
+    // Whichever is first: the claim leaves no room, and ends the offer for that.
+    const { code } = await bob.refused('assignment:accept', { conversationId, offerId });
+    expect(['capacity_reached', 'offer_expired']).toContain(code);
     expect(await stateOf(bob, conversationId)).toMatchObject({ status: 'queued', fence: 0 });
     await bob.request('conversation:close', { conversationId: other.id });
-    await bob.request('assignment:accept', { conversationId, offerId });
+    const again = await bob.event(
+      'assignment:offered',
+      (offer) => offer.conversation.id === conversationId && offer.offerId !== offerId,
+    );
+    await bob.request('assignment:accept', { conversationId, offerId: again.offerId });
+  });
+
+  it('[OFFER-1] go to the next at once when the agent fills up, takes no more, or leaves the department', async () => {
+    for (const change of ['claims', 'takes none', 'has a new token'] as const) {
+      const company = new Company(connect);
+      const sales = { departments: ['sales'] };
+      const bob = await company.online('bob', 1, sales);
+      const { id: conversationId } = await open(await company.customer('ann'), { department: 'sales' });
+      await offerTo(bob, conversationId);
+      const cleo = await company.online('cleo', 1, sales);
+      switch (change) {
+        case 'claims': {
+          const other = await open(await company.customer('carl'), { department: 'nobody-is-there' });
+          await bob.request('assignment:claim', { conversationId: other.id });
+          break;
+        }
+        case 'takes none':
+          await bob.request('agent:status', { status: 'online', capacity: 0 });
+          break;
+        case 'has a new token':
+          await bob.request('session:refresh', {
+            token: tokenFor(company.identity('bob', { departments: ['billing'] })),
+          });
+          break;
+      }
+      const { offerId } = await offerTo(cleo, conversationId);
+      await cleo.request('assignment:accept', { conversationId, offerId });
+    }
   });
 });
 

@@ -162,7 +162,7 @@ export class Floor {
       this.changed(seat);
       return;
     }
-    this.#deactivate(id);
+    this.#deactivate(id, true);
     this.#list.forget(id);
   }
 
@@ -171,6 +171,24 @@ export class Floor {
     const turnOf = (id: string): Turn => this.#active.get(id)?.turn ?? { rank: 0, since: 0, arrival: 0 };
     const had = [...seat.active].filter((id) => (this.#active.get(id)?.since ?? 0) <= untilMs);
     return had.sort((a, b) => WaitingList.order(turnOf(a), turnOf(b)));
+  }
+
+  /**
+   * Conversations offered to an agent who can't take them up any more: he is not there, the department is not his to serve, or what he has
+   * taken meanwhile leaves no room; then the offers made last.
+   */
+  lapsed(seat: Seat): string[] {
+    if (seat.held.size === 0) return [];
+    const standing = [...seat.held].flatMap((id) => {
+      const waiting = this.#list.get(id);
+      return waiting?.holder === seat && waiting.placing === undefined ? [waiting] : [];
+    });
+    const fits = ({ group }: Waiting): boolean =>
+      seat.available && this.#service.fits(seat, group) && this.#service.covers(seat, group);
+    const fitting = standing.filter(fits);
+    const unfit = standing.filter((waiting) => !fits(waiting));
+    const excess = seat.load - unfit.length - seat.capacity;
+    return [...unfit, ...(excess > 0 ? fitting.slice(-excess) : [])].map(({ id }) => id);
   }
 
   /** Everything that can be placed now, in the order in which it is to be placed. */
@@ -326,7 +344,7 @@ export class Floor {
     if (seat.held.delete(conversationId)) this.changed(seat);
   }
 
-  #deactivate(conversationId: string): void {
+  #deactivate(conversationId: string, closed = false): void {
     const active = this.#active.get(conversationId);
     if (active === undefined) return;
     const { seat, since, department } = active;
@@ -334,7 +352,8 @@ export class Floor {
     this.#active.delete(conversationId);
     seat.active.delete(conversationId);
     seat.idleSince = now;
-    if (!seat.isBot) {
+    // What was handed on says nothing of how long it takes.
+    if (closed && !seat.isBot) {
       this.#times.add(department, Math.max(0, now - since));
       this.#options.onQueueChange(department);
     }

@@ -1,5 +1,5 @@
 import { DeskwireError } from '../../contract/errors.ts';
-import type { EntryOf, User } from '../../contract/schemas.ts';
+import type { EntryOf, Offer, User } from '../../contract/schemas.ts';
 import type { Limits } from '../../contract/limits.ts';
 import { isoTime, type Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -41,6 +41,8 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #floors = new Map<string, Floor>();
   readonly #failures = new Map<string, number>();
+  /** Offers whose end is being written. */
+  readonly #ending = new Set<string>();
   readonly #offers: Alarms;
   readonly #passes: Alarms;
   readonly #retries: Alarms;
@@ -101,7 +103,10 @@ export class Router {
     this.floor(state.tenant).sync(state);
     const { id, tenant, offer } = state;
     if (offer === null) this.#offers.cancel(id);
-    else this.#offers.set(id, Date.parse(offer.expiresAt), () => this.#endOffer(tenant, id, offer.offerId, 'expired'));
+    else
+      this.#offers.set(id, Date.parse(offer.expiresAt), () => {
+        this.#endOffer(tenant, id, 'expired', ({ offerId }) => offerId === offer.offerId);
+      });
     if (state.status === 'queued') {
       this.#awaitPass(tenant, id);
       return;
@@ -114,9 +119,13 @@ export class Router {
   /** A conversation changed: whoever can be placed now is. */
   committed(state: ConversationState): void {
     this.learn(state);
-    const seat = state.status === 'assigned' ? this.floor(state.tenant).seat(state.assignee?.id ?? '') : undefined;
+    const { tenant, id, status, assignee, offer } = state;
+    const user = status === 'assigned' ? assignee : offer?.agent;
+    const seat = user && this.floor(tenant).seat(user.id);
     // His lease ended while this was being written.
-    if (seat?.leased === false) this.#giveBack(state.tenant, state.id, seat, 'agent_disconnected');
+    if (status === 'assigned' && seat?.leased === false) this.#giveBack(tenant, id, seat, 'agent_disconnected');
+    // What he has taken may leave no room for what is offered to him, and he may have left while it was offered.
+    if (seat) this.withdraw(tenant, seat);
     this.pump(state.tenant);
   }
 
@@ -134,9 +143,14 @@ export class Router {
     }
   }
 
-  /** Offers to an agent who is not there any more are not waited for. */
+  /** Offers that an agent can't take up any more are not waited for. */
   withdraw(tenant: string, seat: Seat): void {
-    for (const conversationId of [...seat.held]) this.#endOffer(tenant, conversationId, undefined, 'withdrawn', seat);
+    const floor = this.floor(tenant);
+    for (const conversationId of floor.lapsed(seat)) {
+      this.#endOffer(tenant, conversationId, 'withdrawn', ({ agent }) => {
+        return agent.id === seat.id && floor.lapsed(seat).includes(conversationId);
+      });
+    }
   }
 
   #carryOut(tenant: string, placement: Placement): void {
@@ -187,23 +201,24 @@ export class Router {
     });
   }
 
+  /** Ends the standing offer of a conversation, if there is one and it is `due` when that is written. */
   #endOffer(
     tenant: string,
     conversationId: string,
-    offerId: string | undefined,
     offerOutcome: NonNullable<EntryOf<'conversation:updated'>['offerOutcome']>,
-    seat?: Seat,
+    due: (offer: Offer) => boolean,
   ): void {
+    const key = `offer:${conversationId}`;
+    if (this.#ending.has(key)) return;
+    this.#ending.add(key);
     const end = (): Promise<WriteResult> =>
       this.#options.journal().write(tenant, conversationId, ({ offer }) => {
-        if (offer === null) return undefined;
-        if (offerId !== undefined && offer.offerId !== offerId) return undefined;
-        if (seat !== undefined && (offer.agent.id !== seat.id || seat.available)) return undefined;
+        if (offer === null || !due(offer)) return undefined;
         return {
           entries: [{ type: 'conversation:updated', author: null, visibility: 'staff', offer: null, offerOutcome }],
         };
       });
-    this.#persist(end, `offer:${conversationId}`);
+    this.#persist(end, key);
   }
 
   #giveBack(tenant: string, conversationId: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline'): void {
@@ -234,6 +249,7 @@ export class Router {
     const { log, clock } = this.#options;
     write().then(
       (result) => {
+        this.#ending.delete(key);
         if (result.kind === 'unchanged') this.learn(result.state);
       },
       (error: unknown) => {
@@ -267,6 +283,7 @@ export class Router {
     this.#hours.set('next', next, () => {
       for (const [tenant, floor] of this.#floors) {
         floor.hoursChanged();
+        for (const seat of floor.seats) this.withdraw(tenant, seat);
         this.pump(tenant);
       }
       this.#awaitHours();
