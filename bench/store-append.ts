@@ -5,6 +5,8 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { place } from '../src/core/draft.ts';
+import { begin, factsOf } from '../src/core/fold.ts';
 import type { Facts, StoredEntry } from '../src/ports/store.ts';
 import { noMetrics } from '../src/ports/metrics.ts';
 import { openSqliteStore } from '../src/store/sqlite/store.ts';
@@ -13,37 +15,14 @@ const [seconds = 5, inFlight = 64, conversationCount = 200, checkpointPages = 1_
   .slice(2)
   .map(Number);
 const ignore = (): void => undefined;
-const at = '2026-01-15T09:30:00.000Z';
+const AT = '2026-01-15T09:30:00.000Z';
 
-const factsOf = (id: string): Facts => ({
-  id,
-  tenant: 'default',
-  clientConversationId: null,
-  status: 'queued',
-  customer: { id: `customer-${id}`, name: 'Ann', role: 'customer' },
-  assignee: null,
-  department: null,
-  priority: 'normal',
-  skills: [],
-  subject: null,
-  tags: [],
-  metadata: {},
-  fence: 0,
-  createdAt: at,
-  closedAt: null,
-  rating: null,
-  formerAssignees: [],
-  openedAt: at,
-  assignedAt: null,
-  firstResponseMs: null,
-  offer: null,
-  passedBy: [],
-  handedOff: false,
-  openedSeq: 1,
-  closedSeq: 0,
-  assignedSeq: 0,
-  ratedSeq: 0,
-});
+const opened = (id: string): StoredEntry => {
+  const customer = { id: `customer-${id}`, name: 'Ann', role: 'customer' } as const;
+  const draft = { type: 'conversation:opened', author: customer, visibility: 'all', customer } as const;
+  const nothing = { clientConversationId: null, subject: null, department: null, skills: [], metadata: {} };
+  return place({ ...draft, ...nothing, priority: 'normal' }, id, 1, Date.parse(AT));
+};
 
 const messageOf = (facts: Facts, seq: number): StoredEntry => ({
   id: `${facts.id}-${String(seq)}`,
@@ -76,10 +55,12 @@ const threadsMs = (): Map<string, [userMs: number, systemMs: number]> => {
 const folder = mkdtempSync(join(tmpdir(), 'deskwire-bench-'));
 const log = { debug: ignore, info: ignore, warn: ignore, error: console.error };
 const store = await openSqliteStore({ path: join(folder, 'bench.db'), log, metrics: noMetrics, checkpointPages });
-const conversations = Array.from({ length: conversationCount }, (_, index) =>
-  factsOf(`c_${String(index)}_bench_bench`),
-);
-await Promise.all(conversations.map((facts) => store.open({ facts, entries: [messageOf(facts, 1)] })));
+const openings = Array.from({ length: conversationCount }, (_, index) => {
+  const entry = opened(`c_${String(index)}_bench_bench`);
+  return { facts: factsOf(begin('default', entry)), entries: [entry] };
+});
+const conversations = openings.map(({ facts }) => facts);
+await Promise.all(openings.map((opening) => store.open(opening)));
 
 const latenciesMs: number[] = [];
 let next = 0;

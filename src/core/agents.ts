@@ -111,14 +111,15 @@ export class Agents {
     try {
       await store.saveAgent(record);
     } catch (error) {
-      floor.setSeat(before);
       if (records.get(user.id) === record) {
         if (known === undefined) records.delete(user.id);
         else records.set(user.id, known);
       }
+      this.#changed(tenant, floor.setSeat({ ...this.seatOf(actor).facts, capacity: before.capacity }));
       throw error;
     }
-    const seat = this.#seatFor(record);
+    // What his tokens say may be newer than what was stored with the status.
+    const seat = this.#seatFor({ ...record, ...this.#recordOf(actor, said) });
     this.#takeWork(actor, status === 'online');
     if (status === 'offline') router.vacate(tenant, seat, 'agent_offline');
     this.#changed(tenant, seat);

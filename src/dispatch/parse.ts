@@ -21,11 +21,24 @@ const at = (payload: unknown, path: readonly PropertyKey[]): unknown => {
   return value;
 };
 
-/** Says what was found by its type alone: a value is never sent back. */
+const unitOf = (origin: string): string => (origin === 'string' ? ' characters' : origin === 'array' ? ' items' : '');
+
+const sizeOf = (value: unknown): string =>
+  typeof value === 'number'
+    ? String(value)
+    : typeof value === 'string' || Array.isArray(value)
+      ? String(value.length)
+      : nameOf(value);
+
+/** Says what was found by its type, or size, alone: a text is never sent back. */
 const messageOf = (issue: z.core.$ZodIssue, payload: unknown): string => {
   switch (issue.code) {
     case 'invalid_type':
       return `expected ${issue.expected}, found ${nameOf(at(payload, issue.path))}`;
+    case 'too_small':
+      return `expected at least ${String(issue.minimum)}${unitOf(issue.origin)}, found ${sizeOf(at(payload, issue.path))}`;
+    case 'too_big':
+      return `expected at most ${String(issue.maximum)}${unitOf(issue.origin)}, found ${sizeOf(at(payload, issue.path))}`;
     case 'unrecognized_keys':
       return `expected no field ${issue.keys
         .slice(0, 5)

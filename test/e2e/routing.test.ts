@@ -225,6 +225,9 @@ describe('a capacity', () => {
         details: [{ path: 'capacity' }],
       });
     }
+    // What was expected, and what was found.
+    const { message } = await bob.refused('agent:status', { status: 'away', capacity: -1 });
+    expect(message).toBe('agent:status: capacity: expected at least 0, found -1');
     expect(await bob.request('agent:list')).toEqual(before);
   });
 

@@ -8,6 +8,7 @@ import { createContract } from '../../src/contract/contract.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/contract/limits.ts';
 import type { Verbs } from '../../src/core/desk.ts';
 import { Roster } from '../../src/core/roster.ts';
+import type { StrategyName } from '../../src/core/routing/strategies.ts';
 import { verbs } from '../../src/core/verbs.ts';
 import { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { FeedHub } from '../../src/feed/feed-hub.ts';
@@ -34,6 +35,8 @@ export interface DeskServerOptions {
   readonly limits?: Partial<Limits>;
   /** What the server gets for a store. @default the real one */
   readonly wrap?: (store: Store) => Store;
+  /** @default 'manual' */
+  readonly routing?: StrategyName;
   /** Handlers to put in the place of the real ones. */
   readonly verbs?: Partial<Verbs>;
 }
@@ -62,7 +65,13 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
     clock,
   });
   const desk = await openDesk({
-    config: { limits, departments: {}, routing: 'manual', closedConversations: 'reopen', inactivityMessage: '' },
+    config: {
+      limits,
+      departments: {},
+      routing: options.routing ?? 'manual',
+      closedConversations: 'reopen',
+      inactivityMessage: '',
+    },
     ...{ store: wrapped, feeds, rooms, roster: new Roster(), tokens, metrics: noMetrics, log, clock },
   });
   const dispatcher = new Dispatcher({

@@ -289,7 +289,7 @@ export class Floor {
   }
 
   /** The first conversation of a group that somebody can take, and who. */
-  #matchIn(group: Group): { waiting: Waiting; seat: Seat; candidates: Seat[]; mode: 'assign' | 'offer' } | undefined {
+  #matchIn(group: Group): Match | undefined {
     if (group.placeable.empty()) return undefined;
     const strategy = STRATEGIES[this.#options.strategy];
     const bots: Seat[] = [];
