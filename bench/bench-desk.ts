@@ -6,6 +6,8 @@ import { connect, disconnect, startWork } from '../src/core/connect.ts';
 import type { Caller } from '../src/core/desk.ts';
 import { Roster } from '../src/core/roster.ts';
 import { verbs } from '../src/core/verbs.ts';
+import { Links } from '../src/core/attachments/links.ts';
+import { openAttachments } from '../src/server/attachments.ts';
 import { FeedHub } from '../src/feed/feed-hub.ts';
 import type { Actor } from '../src/ports/actor.ts';
 import { systemClock } from '../src/ports/clock.ts';
@@ -40,13 +42,21 @@ export class BenchDesk {
     const clock = systemClock;
     const store = await openSqliteStore({ path: join(folder, 'deskwire.db'), ...common });
     const rooms = edge(events, (connectionId) => desk.leases.heard(connectionId));
-    const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, ...common });
+    const attachments = await openAttachments({
+      config: {
+        ...{ attachments: { kind: 'disk', folder: join(folder, 'attachments') }, attachmentTypes: [] },
+        ...{ scanner: undefined, limits: DEFAULT_LIMITS, dataDir: folder },
+      },
+      ...{ store, clock, ...common },
+    });
+    const links = new Links({ secret: attachments.linkSecret, publicUrl: '', linkMs: DEFAULT_LIMITS.linkMs, clock });
+    const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, links, ...common });
     const desk: OpenDesk = await openDesk({
       config: {
         ...{ limits: DEFAULT_LIMITS, departments: {}, routing: 'least-busy' },
         ...{ closedConversations: 'new', inactivityMessage: '' },
       },
-      ...{ store, feeds, rooms, roster: new Roster(), clock, ...common },
+      ...{ store, feeds, rooms, roster: new Roster(), clock, links, ...attachments, ...common },
       tokens: { verify: () => Promise.reject(new Error('nobody signs in here')) },
     });
     return new BenchDesk(desk);
@@ -87,7 +97,7 @@ export class BenchDesk {
   }
 
   async stop(): Promise<void> {
-    this.#desk.stop();
+    await this.#desk.stop();
     await this.#desk.store.close();
   }
 

@@ -5,6 +5,7 @@ import { EVENTS } from './events.ts';
 import type { Limits } from './limits.ts';
 import { agentRequests } from './requests/agent.ts';
 import { assignmentRequests } from './requests/assignment.ts';
+import { attachmentRequests } from './requests/attachment.ts';
 import { conversationRequests } from './requests/conversation.ts';
 import { messageRequests } from './requests/message.ts';
 import { sessionRequests } from './requests/session.ts';
@@ -22,6 +23,7 @@ export const createContract = (limits: Limits) => ({
     ...typingRequests(limits),
     ...agentRequests(),
     ...assignmentRequests(limits),
+    ...attachmentRequests(limits),
   },
   events: EVENTS,
 });

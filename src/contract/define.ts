@@ -20,6 +20,14 @@ export interface RequestSpec<P extends z.ZodType = z.ZodType, R extends z.ZodTyp
    * @default false
    */
   readonly pipelined?: boolean;
+  /**
+   * Whether it holds nothing up any more once it has its place, not even a request that runs alone: for what takes long
+   * and touches nothing that other requests of the connection read.
+   * @default false
+   */
+  readonly aside?: boolean;
+  /** It moves bytes: limits.chunksPerSecond and chunksInFlight bound it, instead of those of requests. @default false */
+  readonly bulk?: boolean;
 }
 
 export const request = <P extends z.ZodType, R extends z.ZodType>(spec: RequestSpec<P, R>): RequestSpec<P, R> => spec;

@@ -3,7 +3,16 @@ import { event } from './define.ts';
 import * as story from './examples.ts';
 import { LIMIT_NAMES, DEFAULT_LIMITS, type LimitName } from './limits.ts';
 import { ROLES } from './roles.ts';
-import { Agent, Conversation, ENTRIES, ErrorObjectSchema, queueFields, TYPING_END_REASONS, User } from './schemas.ts';
+import {
+  Agent,
+  Attachment,
+  Conversation,
+  ENTRIES,
+  ErrorObjectSchema,
+  queueFields,
+  TYPING_END_REASONS,
+  User,
+} from './schemas.ts';
 import { seq, time } from './text.ts';
 
 const limitShape = Object.fromEntries(LIMIT_NAMES.map((name) => [name, z.number()])) as Record<LimitName, z.ZodNumber>;
@@ -159,6 +168,14 @@ export const EPHEMERAL = {
     payload: z.strictObject({ offerId: z.string(), conversation: Conversation, expiresAt: time() }),
     examples: [{ offerId: story.OFFER_ID, conversation: story.conversation(2), expiresAt: story.AT }],
   }),
+  'attachment:updated': event({
+    kind: 'ephemeral',
+    title: 'A file has been checked',
+    description:
+      'To the connections of its uploader, when attachment:finish was answered before that was over: `ready`, or `refused` with the error. Repeating attachment:finish tells the same.',
+    payload: z.strictObject({ ...inConversation, attachment: Attachment, error: ErrorObjectSchema.optional() }),
+    examples: [{ conversationId: story.CONVERSATION_ID, attachment: story.attachment }],
+  }),
 } as const;
 
 /** Version of this protocol, in session:ready. */
@@ -179,6 +196,9 @@ export const SESSION = {
       serverTime: time(),
       tokenExpiresAt: time(),
       limits: LimitsSchema,
+      attachmentTypes: z
+        .array(z.string())
+        .meta({ description: 'Media types that are accepted, such as `image/png` or `image/*`.' }),
     }),
     examples: [
       {
@@ -191,6 +211,7 @@ export const SESSION = {
         serverTime: story.AT,
         tokenExpiresAt: story.AT,
         limits: { ...DEFAULT_LIMITS },
+        attachmentTypes: ['image/png', 'application/pdf'],
       },
     ],
   }),

@@ -1,5 +1,5 @@
 /** The people and things of the examples, so that one story runs through the document. */
-import type { Agent, Conversation, EntryOf, User } from './schemas.ts';
+import type { Agent, Attachment, Conversation, EntryOf, User } from './schemas.ts';
 
 export const ann: User = { id: 'customer-ann', name: 'Ann', role: 'customer' };
 export const bob: User = { id: 'agent-bob', name: 'Bob', role: 'agent' };
@@ -18,6 +18,27 @@ export const CONVERSATION_ID = 'c_V7bGq2Xw9LkPz4Rt';
 
 const common = { conversationId: CONVERSATION_ID, at: AT, visibility: 'all' } as const;
 const entryId = (seq: number) => `${CONVERSATION_ID}-${String(seq)}`;
+
+export const ATTACHMENT_ID = 'a_d3Nf7Qm1Yc9Bs6Hx';
+const SHA256 = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0bc2d6d4f6f3f1e7a1c0de';
+export const upload = { clientAttachmentId: 'photo-1', name: 'parcel.jpg', size: 183_204, mediaType: 'image/jpeg' };
+export const attachment: Attachment = {
+  id: ATTACHMENT_ID,
+  name: upload.name,
+  size: upload.size,
+  mediaType: upload.mediaType,
+  state: 'ready',
+  sha256: SHA256,
+  width: 1600,
+  height: 1200,
+  thumbnail: { width: 320, height: 240, mediaType: 'image/webp', size: 9_120 },
+};
+export const uploadHash = SHA256;
+export const link = {
+  url: `/v1/attachments/${ATTACHMENT_ID}?expires=1768473000000&signature=Yk3s`,
+  expiresAt: '2026-01-15T10:30:00.000Z',
+  thumbnailUrl: `/v1/attachments/${ATTACHMENT_ID}?expires=1768473000000&thumbnail=1&signature=p0Qd`,
+};
 
 export const opened: EntryOf<'conversation:opened'> = {
   ...common,

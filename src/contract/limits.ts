@@ -75,8 +75,75 @@ export const LIMITS = {
     max: 100,
     description: 'Attachments of one message; each may be named once.',
   },
-  attachmentBytes: { default: 26_214_400, min: 1, max: 1_073_741_824, description: 'One attachment.' },
-  chunkBytes: { default: 65_536, min: 1_024, max: 1_048_576, description: 'One chunk of an upload.' },
+  attachmentBytes: {
+    default: 26_214_400,
+    min: 1,
+    max: 1_073_741_824,
+    description: 'One attachment. A larger one is refused at attachment:begin with payload_too_large.',
+  },
+  attachmentNameBytes: { default: 255, min: 1, max: 1_024, description: "An attachment's file name." },
+  chunkBytes: {
+    default: 65_536,
+    min: 1_024,
+    max: 1_048_576,
+    description: 'One chunk of an upload. Larger ones keep small messages of the same connection waiting.',
+  },
+  chunksPerSecond: {
+    default: 400,
+    min: 1,
+    max: 1_000_000,
+    description:
+      'Chunks of one connection in any second, which do not count as requests; beyond it, rate_limited with retryAfterMs.',
+  },
+  chunksInFlight: {
+    default: 8,
+    min: 1,
+    max: 1_000,
+    description: 'Unanswered chunks of one connection; beyond it, rate_limited. Two are enough to keep a line busy.',
+  },
+  uploadsPerUser: {
+    default: 100,
+    min: 1,
+    max: 100_000,
+    description: 'Attachments of one user that stand in no message yet; beyond it, quota_exceeded.',
+  },
+  attachmentBytesPerUser: {
+    default: 1_073_741_824,
+    min: 0,
+    max: 1_000_000_000_000_000,
+    description: 'Bytes of attachments that one user has begun in the last 24 hours; beyond it, quota_exceeded.',
+  },
+  attachmentBytesPerTenant: {
+    default: 1_099_511_627_776,
+    min: 0,
+    max: 1_000_000_000_000_000,
+    description: 'Bytes of attachments that are kept for one tenant; beyond it, quota_exceeded.',
+  },
+  uploadMs: {
+    default: 24 * 60 * MINUTE_MS,
+    min: 1_000,
+    max: 365 * 24 * 60 * MINUTE_MS,
+    description: 'An attachment that stands in no message this long after it was begun, or finished, is removed.',
+  },
+  linkMs: {
+    default: 60 * MINUTE_MS,
+    min: 1_000,
+    max: 7 * 24 * 60 * MINUTE_MS,
+    description: 'A link to an attachment can be used this long; attachment:link gives a new one.',
+  },
+  imagePixels: {
+    default: 64_000_000,
+    min: 1,
+    max: 1_000_000_000,
+    description:
+      'Width times height of an image, in all its frames. A larger one is refused with payload_too_large, and is never unpacked.',
+  },
+  thumbnailPixels: {
+    default: 320,
+    min: 16,
+    max: 2_048,
+    description: "Longest side of an image's thumbnail.",
+  },
   typingMs: {
     default: 6_000,
     min: 500,

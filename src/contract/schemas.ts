@@ -39,6 +39,7 @@ export const OFFER_OUTCOMES = ['declined', 'expired', 'withdrawn'] as const;
 export const WAIT_BASES = ['handling_time', 'no_history', 'nobody_online', 'out_of_hours'] as const;
 /** What the server itself says in a conversation. */
 export const NOTICES = ['out_of_hours', 'inactivity'] as const;
+export const ATTACHMENT_STATES = ['checking', 'ready', 'refused'] as const;
 export const TYPING_END_REASONS = [
   'stopped',
   'message',
@@ -141,9 +142,48 @@ export const Conversation = z
   .meta({ id: 'Conversation' });
 export type Conversation = z.output<typeof Conversation>;
 
+const linkFields = {
+  url: z.string().meta({
+    description:
+      'Where it is downloaded, for `limits.linkMs`. Without DESKWIRE_PUBLIC_URL it is relative to the address of the server.',
+  }),
+  expiresAt: time().meta({ description: 'When the links end; attachment:link gives new ones.' }),
+};
+
+const thumbnailFields = { width: z.int().min(1), height: z.int().min(1), mediaType: z.string(), size: z.int().min(1) };
+
+/** A small picture of an image. */
+export const Thumbnail = z
+  .strictObject({ ...thumbnailFields, url: linkFields.url.optional() })
+  .meta({ id: 'Thumbnail', description: 'A small picture of it.' });
+
 export const Attachment = z
-  .strictObject({ id: z.string(), name: z.string(), size: z.int().min(0), mediaType: z.string() })
-  .meta({ id: 'Attachment' });
+  .strictObject({
+    id: z.string(),
+    name: z.string().meta({ description: 'For show; never a path.' }),
+    size: z.int().min(0),
+    mediaType: z.string().meta({ description: 'What the content is, not what its name says.' }),
+    state: z.enum(ATTACHMENT_STATES).meta({
+      description:
+        '`checking`: its hash, its type and a virus scanner are looked at; it can not be sent yet. `ready`: it can. `refused`: nothing of it was kept.',
+    }),
+    sha256: z
+      .string()
+      .optional()
+      .meta({ description: 'Of what is downloaded: an image that told where it was taken is kept without that.' }),
+    width: z.int().min(1).optional(),
+    height: z.int().min(1).optional(),
+    thumbnail: Thumbnail.optional(),
+    url: linkFields.url.optional(),
+    expiresAt: linkFields.expiresAt.optional(),
+  })
+  .meta({ id: 'Attachment', description: 'A file of a message. It has links where it stands in one.' });
+export type Attachment = z.output<typeof Attachment>;
+
+export const AttachmentLink = z
+  .strictObject({ ...linkFields, thumbnailUrl: z.string().optional() })
+  .meta({ id: 'AttachmentLink' });
+export type AttachmentLink = z.output<typeof AttachmentLink>;
 
 const entryFields = {
   id: z.string(),

@@ -78,3 +78,58 @@ export const metadata = (maxBytes: number) =>
       return z.NEVER;
     })
     .meta({ type: 'object', additionalProperties: true });
+
+/** Controls, line separators, and what turns the direction of the text around: a name would show otherwise than it is. */
+const NAME_CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/u;
+
+/** A file's name, for show: never a path, and it shows as it is. */
+export const fileName = (maxBytes: number) =>
+  z
+    .string()
+    .refine((value) => value.trim() !== '', 'expected a name, found an empty text')
+    .refine((value) => utf8Bytes(value, maxBytes) <= maxBytes, {
+      error: ({ input }) =>
+        `expected at most ${String(maxBytes)} bytes, found ${String(utf8Bytes(typeof input === 'string' ? input : ''))}`,
+    })
+    .refine((value) => !NAME_CONTROLS.test(value), {
+      error: ({ input }) =>
+        `expected no control characters, found U+${(NAME_CONTROLS.exec(String(input))?.[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
+    })
+    .refine((value) => !/[/\\]/.test(value) && value !== '.' && value !== '..', 'expected a name, found a path')
+    .meta({ minLength: 1, maxLength: maxBytes });
+
+/** A media type without parameters (RFC 9110 §8.3.1), in lower case. */
+export const mediaType = () =>
+  z
+    .string()
+    .max(255)
+    .regex(/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}(?:\s*;.*)?$/, 'expected a media type, such as image/png')
+    .transform((value) => (value.split(';')[0] ?? '').trim().toLowerCase());
+
+export const sha256 = () =>
+  z
+    .string()
+    .regex(/^[0-9a-f]{64}$/i, 'expected 64 hexadecimal digits')
+    .transform((value) => value.toLowerCase());
+
+/** Bytes, as Socket.IO brings them. An empty or longer value is refused. */
+export const binary = (maxBytes: number) =>
+  (z.unknown() as unknown as z.ZodType<Uint8Array, Uint8Array>)
+    .transform((value: unknown, context): Uint8Array => {
+      const refuse = (message: string, code?: 'payload_too_large'): never => {
+        context.addIssue({ code: 'custom', message, ...(code && { params: { code } }) });
+        return z.NEVER;
+      };
+      if (!(value instanceof Uint8Array)) {
+        return refuse(
+          `expected binary, found ${value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value}`,
+        );
+      }
+      if (value.length === 0) return refuse('expected at least 1 byte, found none');
+      if (value.length <= maxBytes) return value;
+      return refuse(
+        `expected at most ${String(maxBytes)} bytes (limits.chunkBytes), found ${String(value.length)}`,
+        'payload_too_large',
+      );
+    })
+    .meta({ type: 'string', format: 'binary', description: `1 to ${String(maxBytes)} bytes.` });

@@ -83,7 +83,7 @@ const announce = (
     if (state.status === 'queued') rooms.push(queueRoom(audience, state.tenant, state.department));
     if (rooms.length === 0) continue;
     const target = { rooms, except: [allRoom(state.id), pagingRoom(state.id)] };
-    desk.rooms.emit(target, entry.type, entryView(audience, entry), { ephemeral: false });
+    desk.rooms.emit(target, entry.type, entryView(desk, audience, entry), { ephemeral: false });
   }
 };
 

@@ -2,6 +2,9 @@ import { DeskwireError } from '../contract/errors.ts';
 import { personKey } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
 import { isCustomer, requireOpen } from './access.ts';
+import { attachmentsOf } from './attachments/in-messages.ts';
+import type { KeptAttachment } from './attachments/links.ts';
+import type { Change, Next } from './conversation-writer.ts';
 import type { Caller, Desk } from './desk.ts';
 import { firstResponseMs } from './desk-times.ts';
 import { checkMessageIn, messageDraft, requireSameContent, type MessagePayload } from './message-content.ts';
@@ -32,21 +35,30 @@ export const appendMessage = async (
   const { tenant, user } = caller.actor;
   const reopensClosed = reopens && desk.closedConversations === 'reopen';
   const clientKey = { authorId: personKey(user), clientMessageId: message.clientMessageId };
+  const { attachmentIds = [] } = message;
+  const change = (state: ConversationState, next: Next, attachments: KeptAttachment[] = []): Change => {
+    checkMessageIn(caller.actor, message, state);
+    const draft = messageDraft(user, message, attachments);
+    const waitedMs = firstResponseMs(draft, state, next.now);
+    if (waitedMs !== undefined) draft.firstResponseMs = waitedMs;
+    const reopening = reopensClosed && state.status === 'closed' && isCustomer(caller.actor, state);
+    if (!reopening) requireOpen(state);
+    const entries = reopening ? reopenedDrafts(desk, user, state, [draft]) : [draft];
+    if (attachments.length === 0) return { entries, clientKey };
+    const seq = next.seq + entries.indexOf(draft);
+    return { entries, clientKey, attach: { attachmentIds, seq, visibility: draft.visibility } };
+  };
   try {
     const result = await desk.journal.write(
       tenant,
       conversationId,
-      (state, next) => {
-        checkMessageIn(caller.actor, message, state);
-        const draft = messageDraft(user, message);
-        const waitedMs = firstResponseMs(draft, state, next.now);
-        if (waitedMs !== undefined) draft.firstResponseMs = waitedMs;
-        if (reopensClosed && state.status === 'closed' && isCustomer(caller.actor, state))
-          return { entries: reopenedDrafts(desk, user, state, [draft]), clientKey };
-        requireOpen(state);
-        return { entries: [draft], clientKey };
-      },
-      { onSequenced: caller.sequenced },
+      attachmentIds.length === 0
+        ? change
+        : async (state, next) => {
+            checkMessageIn(caller.actor, message, state);
+            return change(state, next, await attachmentsOf(desk, caller.actor, conversationId, attachmentIds));
+          },
+      { onSequenced: caller.sequenced, exclusive: attachmentIds.length > 0 },
     );
     if (result.kind === 'committed') {
       const reopened = result.entries.length > 1;

@@ -22,7 +22,7 @@ export interface WriteOptions {
 }
 
 /** What a decision wants of the log. */
-export interface Change extends Pick<Append, 'clientKey' | 'amended' | 'capacityGuard'> {
+export interface Change extends Pick<Append, 'clientKey' | 'amended' | 'capacityGuard' | 'attach' | 'detach'> {
   readonly entries: readonly Draft[];
 }
 
@@ -224,6 +224,8 @@ export class ConversationWriter {
       clientKey: change.clientKey,
       amended: change.amended,
       capacityGuard: change.capacityGuard,
+      attach: change.attach,
+      detach: change.detach,
       facts: entries.some(changesFacts) ? factsOf(next) : undefined,
     };
     this.#options.store.append(write).then(
@@ -267,6 +269,10 @@ export class ConversationWriter {
             { details: { activeCount: outcome.activeCount } },
           ),
         );
+        break;
+      case 'not_attachable':
+        this.#break('redecide');
+        command.reject(notFound());
         break;
       case 'conflict':
         // After a failed write of ours this one was bound to conflict; otherwise another node has written.

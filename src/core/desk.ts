@@ -6,6 +6,8 @@ import type { Feeds } from '../ports/feeds.ts';
 import type { Rooms } from '../ports/rooms.ts';
 import type { Store } from '../ports/store.ts';
 import type { Agents } from './agents.ts';
+import type { Links } from './attachments/links.ts';
+import type { Uploads } from './attachments/uploads.ts';
 import type { Departments } from './departments.ts';
 import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
@@ -27,6 +29,8 @@ export interface Desk {
   readonly agents: Agents;
   readonly leases: Leases;
   readonly departments: Departments;
+  readonly uploads: Uploads;
+  readonly links: Links;
   /** What a customer's message into a closed conversation does. */
   readonly closedConversations: 'reopen' | 'new';
   readonly tokens: Tokens;

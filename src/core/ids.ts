@@ -18,5 +18,7 @@ export const seqOfEntryId = (conversationId: string, id: string): number | undef
 
 export const newOfferId = (): string => `o_${random()}`;
 
+export const newAttachmentId = (): string => `a_${random()}`;
+
 /** Client id of a message that the server itself writes. */
 export const newNoticeId = (): string => `n_${random()}`;

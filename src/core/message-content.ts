@@ -5,7 +5,8 @@ import type { User } from '../contract/schemas.ts';
 import type { Json } from '../contract/text.ts';
 import type { Actor } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
-import { invalidField, notFound, requireParticipant } from './access.ts';
+import { invalidField, requireParticipant } from './access.ts';
+import type { KeptAttachment } from './attachments/links.ts';
 import type { DraftOf } from './draft.ts';
 import { lastSeqSeen } from './views.ts';
 
@@ -25,8 +26,6 @@ export const checkMessage = (actor: Actor, message: MessagePayload): void => {
 export const checkMessageIn = (actor: Actor, message: MessagePayload, state: ConversationState): void => {
   requireParticipant(actor, state);
   if (message.replyToSeq !== undefined) checkSeq('replyToSeq', message.replyToSeq, lastSeqSeen(actor.audience, state));
-  // No upload has been finished in this conversation: any id is one of nothing.
-  if ((message.attachmentIds ?? []).length > 0) throw notFound();
 };
 
 /** @throws invalid_payload */
@@ -35,7 +34,11 @@ export const checkSeq = (path: string, seq: number, lastSeq: number): void => {
     throw invalidField(path, `expected at most ${String(lastSeq)}, the last seq, found ${String(seq)}`);
 };
 
-export const messageDraft = (author: User, message: MessagePayload): DraftOf<'message:created'> => {
+export const messageDraft = (
+  author: User,
+  message: MessagePayload,
+  attachments: KeptAttachment[] = [],
+): DraftOf<'message:created'> => {
   const draft: DraftOf<'message:created'> = {
     type: 'message:created',
     author,
@@ -43,7 +46,7 @@ export const messageDraft = (author: User, message: MessagePayload): DraftOf<'me
     clientMessageId: message.clientMessageId,
     text: message.text ?? null,
     format: message.format ?? 'plain',
-    attachments: [],
+    attachments,
   };
   if (message.replyToSeq !== undefined) draft.replyToSeq = message.replyToSeq;
   if (message.metadata !== undefined) draft.metadata = message.metadata;
@@ -60,13 +63,20 @@ const sorted = (value: Json): Json => {
   );
 };
 
-type Content = Pick<StoredEntry<'message:created'>, 'text' | 'format' | 'visibility' | 'replyToSeq' | 'metadata'>;
+interface Content extends Pick<
+  StoredEntry<'message:created'>,
+  'text' | 'format' | 'visibility' | 'replyToSeq' | 'metadata'
+> {
+  attachments: readonly { id: string }[];
+}
 
 /** A hash of what the sender sent, so that a repeat is told from other content under the same id, also after an edit. */
-export const contentHash = ({ text, format, visibility, replyToSeq, metadata }: Content): string =>
-  createHash('sha256')
-    .update(JSON.stringify([text, format, visibility, replyToSeq ?? null, sorted(metadata ?? null)]))
-    .digest('base64url');
+export const contentHash = ({ text, format, visibility, replyToSeq, metadata, attachments }: Content): string => {
+  const content: unknown[] = [text, format, visibility, replyToSeq ?? null, sorted(metadata ?? null)];
+  // Without any it is what it was before there were any.
+  if (attachments.length > 0) content.push(attachments.map(({ id }) => id));
+  return createHash('sha256').update(JSON.stringify(content)).digest('base64url');
+};
 
 export const sentHash = (entry: StoredEntry<'message:created'>): string => entry.sentHash ?? contentHash(entry);
 
@@ -76,7 +86,8 @@ export const requireSameContent = (entry: StoredEntry<'message:created'>, messag
     { id: '', name: '', role: 'customer' },
     message,
   ) as StoredEntry<'message:created'>;
-  const sent = contentHash({ text, format, visibility, replyToSeq, metadata });
+  const attachments = (message.attachmentIds ?? []).map((id) => ({ id }));
+  const sent = contentHash({ text, format, visibility, replyToSeq, metadata, attachments });
   if (sent !== sentHash(entry)) {
     throw new DeskwireError(
       'duplicate_mismatch',

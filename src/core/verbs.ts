@@ -6,6 +6,7 @@ import { closeConversation } from './verbs/close-conversation.ts';
 import { deleteMessage } from './verbs/delete-message.ts';
 import { editMessage } from './verbs/edit-message.ts';
 import { getConversation } from './verbs/get-conversation.ts';
+import { linkAttachment } from './verbs/link-attachment.ts';
 import { joinConversation } from './verbs/join-conversation.ts';
 import { leaveConversation } from './verbs/leave-conversation.ts';
 import { listAgents } from './verbs/list-agents.ts';
@@ -22,6 +23,7 @@ import { setAgentStatus } from './verbs/set-agent-status.ts';
 import { transferConversation } from './verbs/transfer-conversation.ts';
 import { startTyping, stopTyping } from './verbs/typing.ts';
 import { updateConversation } from './verbs/update-conversation.ts';
+import { abortAttachment, beginAttachment, finishAttachment, takeChunk } from './verbs/upload-attachment.ts';
 
 /** Which handler answers which request: the compiler holds it against the contract, name by name. */
 export const verbs: Verbs = {
@@ -51,4 +53,9 @@ export const verbs: Verbs = {
   'assignment:release': releaseConversation,
   'assignment:accept': acceptOffer,
   'assignment:decline': declineOffer,
+  'attachment:begin': beginAttachment,
+  'attachment:chunk': takeChunk,
+  'attachment:finish': finishAttachment,
+  'attachment:abort': abortAttachment,
+  'attachment:link': linkAttachment,
 };

@@ -10,12 +10,18 @@ export const seesEntry = (audience: Audience, entry: StoredEntry): boolean =>
   audience === 'staff' || entry.visibility === 'all';
 
 /** The entry as this audience reads it. The caller has made sure that it may: see seesEntry. */
-export const entryView = <E extends StoredEntry>(audience: Audience, entry: E): Extract<Entry, { type: E['type'] }> => {
+export const entryView = <E extends StoredEntry>(
+  { links }: Pick<Desk, 'links'>,
+  audience: Audience,
+  entry: E,
+): Extract<Entry, { type: E['type'] }> => {
   switch (entry.type) {
     case 'message:created': {
-      if (entry.editSeqs === undefined && entry.deleteSeq === undefined) break;
+      const { attachments } = entry;
+      if (entry.editSeqs === undefined && entry.deleteSeq === undefined && attachments.length === 0) break;
       const { sentHash: _hash, editSeqs: _edits, deleteSeq: _deletion, ...view } = entry;
-      return view as unknown as Extract<Entry, { type: E['type'] }>;
+      const linked = attachments.map((attachment) => links.withLinks(attachment));
+      return { ...view, attachments: linked } as unknown as Extract<Entry, { type: E['type'] }>;
     }
     case 'conversation:assigned':
     case 'conversation:transferred':
@@ -35,8 +41,8 @@ export const entryView = <E extends StoredEntry>(audience: Audience, entry: E): 
   return entry as unknown as Extract<Entry, { type: E['type'] }>;
 };
 
-export const entryViews = (audience: Audience, entries: readonly StoredEntry[]): Entry[] =>
-  entries.filter((entry) => seesEntry(audience, entry)).map((entry) => entryView(audience, entry));
+export const entryViews = (desk: Pick<Desk, 'links'>, audience: Audience, entries: readonly StoredEntry[]): Entry[] =>
+  entries.filter((entry) => seesEntry(audience, entry)).map((entry) => entryView(desk, audience, entry));
 
 /** The conversation as this audience reads it: others than staff learn nothing of staff entries, not even that they are. */
 export const conversationView = (

@@ -29,7 +29,7 @@ export const writtenEntry = async <T extends EntryType>(
     result.kind === 'committed'
       ? (result.entries[0] as StoredEntry<T>)
       : await entryAt(desk, result.state.id, unchangedSeq, ...types);
-  return entryView(caller.actor.audience, entry) as unknown as EntryOf<T>;
+  return entryView(desk, caller.actor.audience, entry) as unknown as EntryOf<T>;
 };
 
 /** A reply of `{ conversation, entry }`. */

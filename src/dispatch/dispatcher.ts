@@ -19,7 +19,16 @@ export interface Connection {
   /** Sends `request:failed`; for a request that wants no reply. */
   readonly fail: (event: string, error: ErrorObject) => void;
   /** Requests in the current second, for limits.requestsPerSecond. */
-  rate: { second: number; count: number };
+  rate: Rate;
+  /** The same of those that move bytes, for limits.chunksPerSecond. */
+  bulkRate: Rate;
+  /** Those of them that are unanswered, for limits.chunksInFlight. */
+  bulkInFlight: number;
+}
+
+interface Rate {
+  second: number;
+  count: number;
 }
 
 export interface DispatcherOptions {
@@ -43,6 +52,17 @@ const payloadOf = (name: string, args: readonly unknown[]): unknown => {
   if (args.length <= 1) return payload;
   const message = `expected one payload, found ${String(args.length)} arguments`;
   throw new DeskwireError('invalid_payload', `${name}: ${message}`, { details: [{ path: '', message }] });
+};
+
+/** Counts one, and gives milliseconds to wait when that was too many. */
+const countOne = (rate: Rate, perSecond: number, now: number): number => {
+  const second = Math.floor(now / 1000);
+  if (rate.second !== second) {
+    rate.second = second;
+    rate.count = 0;
+  }
+  rate.count += 1;
+  return rate.count > perSecond ? 1000 - (now % 1000) : 0;
 };
 
 type Acknowledge = (reply: Reply) => void;
@@ -79,9 +99,11 @@ export class Dispatcher {
     const name = typeof event === 'string' ? event : String(event);
     const spec = this.#specs.get(name);
     let replied = false;
+    let counted = false;
     const reply = (answer: Reply): void => {
       if (replied) return;
       replied = true;
+      if (counted) connection.bulkInFlight -= 1;
       this.#options.metrics.request(
         spec === undefined ? UNKNOWN : name,
         answer.ok ? 'ok' : answer.error.code,
@@ -95,8 +117,13 @@ export class Dispatcher {
       const known = this.#admit(connection, name, spec);
       const parsed = parsePayload(name, known.payload, payloadOf(name, args));
       this.#underWay += 1;
+      if (known.bulk === true) {
+        counted = true;
+        connection.bulkInFlight += 1;
+      }
       connection.queue.add({
         pipelined: known.pipelined === true,
+        aside: known.aside === true,
         run: (sequenced, finished) => {
           this.#run(connection, name as RequestName, parsed, sequenced, finished, reply);
         },
@@ -130,21 +157,22 @@ export class Dispatcher {
       );
     }
     if (this.#draining) throw new DeskwireError('draining');
-    const now = clock.now();
-    const second = Math.floor(now / 1000);
-    if (connection.rate.second !== second) connection.rate = { second, count: 0 };
-    connection.rate.count += 1;
-    if (connection.rate.count > limits.requestsPerSecond) {
+    const bulk = spec.bulk === true;
+    const what = bulk ? 'chunks' : 'requests';
+    const perSecond = bulk ? limits.chunksPerSecond : limits.requestsPerSecond;
+    const waitMs = countOne(bulk ? connection.bulkRate : connection.rate, perSecond, clock.now());
+    if (waitMs > 0) {
       throw new DeskwireError(
         'rate_limited',
-        `More than ${String(limits.requestsPerSecond)} requests in a second on this connection.`,
-        { retryAfterMs: 1000 - (now % 1000) },
+        `More than ${String(perSecond)} ${what} in a second on this connection.`,
+        { retryAfterMs: waitMs },
       );
     }
-    if (connection.queue.size >= limits.requestsInFlight) {
+    const inFlight = bulk ? limits.chunksInFlight : limits.requestsInFlight;
+    if ((bulk ? connection.bulkInFlight : connection.queue.size) >= inFlight) {
       throw new DeskwireError(
         'rate_limited',
-        `${String(limits.requestsInFlight)} requests of this connection are unanswered; wait for replies.`,
+        `${String(inFlight)} ${what} of this connection are unanswered; wait for replies.`,
         { retryAfterMs: 100 },
       );
     }

@@ -78,7 +78,7 @@ export class FeedHub implements Feeds {
       for (;;) {
         const page = await this.#page({ conversationId, audience, limit: FOLLOW_ENTRIES, afterSeq });
         for (const entry of page.entries) {
-          this.#options.rooms.emitTo(connectionId, entry.type, entryView(audience, entry));
+          this.#options.rooms.emitTo(connectionId, entry.type, entryView(this.#options, audience, entry));
         }
         afterSeq = page.hasMore ? (page.entries.at(-1)?.seq ?? afterSeq) : page.lastSeq;
         if (page.hasMore) continue;

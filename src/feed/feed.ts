@@ -1,3 +1,4 @@
+import type { Links } from '../core/attachments/links.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { allRoom, audienceRoom, type Rooms } from '../ports/rooms.ts';
@@ -9,6 +10,7 @@ export interface FeedOptions {
   readonly rooms: Rooms;
   readonly metrics: Metrics;
   readonly log: Log;
+  readonly links: Links;
 }
 
 /** Entries read at once when a feed has missed some. */
@@ -126,12 +128,12 @@ export class Feed {
     const { rooms, metrics } = this.#options;
     const { conversationId } = this;
     metrics.delivered(1);
-    const staff = entryView('staff', entry);
+    const staff = entryView(this.#options, 'staff', entry);
     if (entry.visibility === 'staff') {
       rooms.emitHere({ rooms: [audienceRoom('staff', conversationId)] }, entry.type, staff);
       return;
     }
-    const open = entryView('public', entry);
+    const open = entryView(this.#options, 'public', entry);
     if (open === staff) {
       rooms.emitHere({ rooms: [allRoom(conversationId)] }, entry.type, staff);
       return;

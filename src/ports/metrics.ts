@@ -16,6 +16,12 @@ export interface Metrics {
   firstResponse(durationMs: number): void;
   /** From opening to closing. */
   resolution(durationMs: number): void;
+  /** Bytes of uploads that were taken. */
+  uploaded(bytes: number): void;
+  /** An attachment was finished: `ready`, or the code with which it was refused. */
+  attachment(outcome: string, durationMs: number): void;
+  /** A virus scanner gave no verdict. */
+  scanFailed(): void;
   /** A connection was closed because it did not keep up. */
   slowReader(): void;
 }
@@ -29,5 +35,8 @@ export const noMetrics: Metrics = {
   queueWait: () => undefined,
   firstResponse: () => undefined,
   resolution: () => undefined,
+  uploaded: () => undefined,
+  attachment: () => undefined,
+  scanFailed: () => undefined,
   slowReader: () => undefined,
 };

@@ -44,10 +44,10 @@ export const pagingRoom = (conversationId: string): string => room(`paging:${con
 export const userRoom = (audience: Audience, tenant: string, user: User): string =>
   room(`user:${audience}:${part(tenant)}:${part(personKey(user))}`);
 /** All connections of one user. */
-export const userRooms = (tenant: string, user: User): string[] => [
-  userRoom('staff', tenant, user),
-  userRoom('public', tenant, user),
-];
+export const userRooms = (tenant: string, user: User): string[] => personRooms(tenant, personKey(user));
+/** All connections of whoever has this personKey. */
+export const personRooms = (tenant: string, key: string): string[] =>
+  (['staff', 'public'] as const).map((audience) => room(`user:${audience}:${part(tenant)}:${part(key)}`));
 /** Connections of all who answer in a tenant. */
 export const deskRoom = (tenant: string): string => room(`desk:${part(tenant)}`);
 /** Connections of those who take new work of a department; null: of none. */

@@ -1,4 +1,5 @@
 import type { Conversation, Cursor, EntryOf, EntryType, Offer, User } from '../contract/schemas.ts';
+import type { ErrorCode } from '../contract/errors.ts';
 import type { Audience } from '../contract/roles.ts';
 import type { Metadata } from '../contract/text.ts';
 
@@ -57,6 +58,22 @@ export interface Store {
   agents(): Promise<AgentRecord[]>;
   /** How many conversations are assigned to the agent now. */
   activeCount(tenant: string, agentId: string): Promise<number>;
+
+  /** Begins an attachment, unless its client id has begun one before or a quota is used up. */
+  beginAttachment(write: BeginAttachment): Promise<BeginOutcome>;
+  /** Of any tenant: who asks makes sure that it is his. */
+  attachment(attachmentId: string): Promise<AttachmentRecord | null>;
+  /** Replaces the record if it is in the state `from`; false, and nothing changed, when it is not. */
+  changeAttachment(change: { record: AttachmentRecord; from: AttachmentRecord['state'] }): Promise<boolean>;
+  /** Deletes the record, and gives its bytes back to the tenant, unless it stands in a message. */
+  removeAttachment(record: Pick<AttachmentRecord, 'tenant' | 'id'>): Promise<boolean>;
+  /** Those whose time is over, the first first. */
+  expiredAttachments(query: { now: string; limit: number }): Promise<AttachmentRecord[]>;
+  /** Which of these ids, of any tenant, have a record. */
+  knownAttachments(ids: readonly string[]): Promise<ReadonlySet<string>>;
+
+  /** A secret that all who use this store share: the one of this name, or `fresh` if there was none. */
+  secret(name: string, fresh: string): Promise<string>;
 
   /** Whether the store can serve: undefined, or the reason why not. */
   health(): Promise<string | undefined>;
@@ -151,13 +168,18 @@ export interface Append {
   amended?: readonly StoredEntry[] | undefined;
   /** Refuses the write unless the agent has fewer than `capacity` assigned conversations. */
   capacityGuard?: { agentId: string; capacity: number } | undefined;
+  /** Attachments that stand in the message at `seq` from now on: refused unless each is ready, in no message, and of this conversation. */
+  attach?: { attachmentIds: readonly string[]; seq: number; visibility: StoredEntry['visibility'] } | undefined;
+  /** Attachments that stood in a message which is deleted: gone from now on, and expired. */
+  detach?: readonly string[] | undefined;
 }
 
 export type AppendOutcome =
   | { kind: 'committed' }
   | { kind: 'duplicate'; entry: StoredEntry<'message:created'> }
   | { kind: 'conflict' }
-  | { kind: 'capacity_reached'; activeCount: number };
+  | { kind: 'capacity_reached'; activeCount: number }
+  | { kind: 'not_attachable'; attachmentId: string };
 
 export interface Open {
   facts: Facts;
@@ -238,3 +260,55 @@ export interface AgentRecord {
   /** Not gone when last heard of: with the next start he has the time of a lease to come back in. */
   present: boolean;
 }
+
+/** What was found when an attachment was finished. */
+export interface AttachmentContent {
+  size: number;
+  mediaType: string;
+  sha256: string;
+  width?: number;
+  height?: number;
+  thumbnail?: { width: number; height: number; mediaType: string; size: number };
+}
+
+/** A file on its way into a message, or in one. */
+export interface AttachmentRecord {
+  id: string;
+  tenant: string;
+  conversationId: string;
+  /** personKey of who began it. */
+  uploaderId: string;
+  clientAttachmentId: string;
+  name: string;
+  /** As attachment:begin said. */
+  announced: { size: number; mediaType: string | null; sha256: string | null };
+  /**
+   * `receiving` until it is finished; `refused` keeps the refusal and no bytes; `gone`: its message was deleted, or its time is over,
+   * and what is left of it is being removed.
+   */
+  state: 'receiving' | 'ready' | 'refused' | 'gone';
+  content: AttachmentContent | null;
+  refusal: { code: ErrorCode; message: string; details?: unknown } | null;
+  createdAt: string;
+  /** When it is removed; null: it stands in a message. */
+  expiresAt: string | null;
+  /** The message that it stands in. Set by Append alone. */
+  message: { seq: number; visibility: StoredEntry['visibility'] } | null;
+}
+
+export interface BeginAttachment {
+  record: AttachmentRecord;
+  quota: {
+    /** Attachments of the uploader that stand in no message. */
+    uploads: number;
+    /** Bytes of the uploader's since `since`. */
+    userBytes: number;
+    since: string;
+    tenantBytes: number;
+  };
+}
+
+export type BeginOutcome =
+  | { kind: 'begun' }
+  | { kind: 'exists'; record: AttachmentRecord }
+  | { kind: 'quota_exceeded'; quota: 'uploads' | 'userBytes' | 'tenantBytes'; used: number };

@@ -25,6 +25,15 @@ export interface Config {
   };
   readonly allowedOrigins: readonly string[];
   readonly limits: Limits;
+  /** Where clients reach this server, without a slash at its end; empty: not said. */
+  readonly publicUrl: string;
+  /** Where attachments are kept; a folder is absolute, and may not exist yet. */
+  readonly attachments: SettingValue<'ATTACHMENTS_URL'>;
+  readonly attachmentTypes: readonly string[];
+  readonly scanner:
+    | { readonly kind: 'command'; readonly command: SettingValue<'ATTACHMENTS_SCAN_COMMAND'> }
+    | { readonly kind: 'clamd'; readonly address: SettingValue<'ATTACHMENTS_CLAMD'> }
+    | undefined;
   readonly visitors: {
     readonly enabled: boolean;
     readonly tenant: string;
@@ -47,7 +56,10 @@ type Values = { [N in SettingName]: SettingValue<N> | undefined };
 
 const KEY_SETTINGS = ['DESKWIRE_JWT_SECRET', 'DESKWIRE_JWT_PUBLIC_KEY', 'DESKWIRE_JWKS_URL'] as const;
 const DATABASE_FILE = 'deskwire.db';
-const PREFIX = 'DESKWIRE_';
+const PREFIXES = ['DESKWIRE_', 'ATTACHMENTS_'];
+const ATTACHMENTS_FOLDER = 'attachments';
+/** A chunk's own fields, and what frames them. */
+const CHUNK_OVERHEAD_BYTES = 1_024;
 
 /** The value as it is written; an empty one counts as not set, because that is how many tools unset one. */
 const written = (env: Environment, name: SettingName): string | undefined => {
@@ -100,9 +112,10 @@ const readValues = (env: Environment, problems: ConfigProblem[]): Values => {
 };
 
 const checkNames = (env: Environment, problems: ConfigProblem[]): void => {
-  const known = SETTING_NAMES.filter((name) => name.startsWith(PREFIX));
+  const isOurs = (name: string): boolean => PREFIXES.some((prefix) => name.startsWith(prefix));
+  const known = SETTING_NAMES.filter(isOurs);
   for (const name of Object.keys(env).sort()) {
-    if (!name.startsWith(PREFIX) || known.some((candidate) => candidate === name)) continue;
+    if (!isOurs(name) || known.some((candidate) => candidate === name)) continue;
     problems.push({
       setting: name,
       message: `found, but there is no such setting; expected one of ${known.join(', ')}.`,
@@ -146,6 +159,29 @@ const chooseKeys = (
     return { kind: 'jwks', url: values.DESKWIRE_JWKS_URL };
   }
   return { kind: 'development' };
+};
+
+const chooseScanner = (values: Values, problems: ConfigProblem[]): Config['scanner'] => {
+  const { ATTACHMENTS_SCAN_COMMAND: command, ATTACHMENTS_CLAMD: address } = values;
+  if (command !== undefined && address !== undefined) {
+    problems.push({
+      setting: 'ATTACHMENTS_SCAN_COMMAND, ATTACHMENTS_CLAMD',
+      message: 'found together; expected one of them. Unset the other.',
+    });
+  }
+  if (command !== undefined) return { kind: 'command', command };
+  return address === undefined ? undefined : { kind: 'clamd', address };
+};
+
+const chooseLimits = (values: Values, problems: ConfigProblem[]): Limits => {
+  const limits = { ...DEFAULT_LIMITS, ...values.DESKWIRE_LIMITS };
+  if (limits.chunkBytes + CHUNK_OVERHEAD_BYTES > limits.payloadBytes) {
+    problems.push({
+      setting: 'DESKWIRE_LIMITS',
+      message: `found chunkBytes = ${String(limits.chunkBytes)} with payloadBytes = ${String(limits.payloadBytes)}; expected payloadBytes to be at least ${String(CHUNK_OVERHEAD_BYTES)} more, because a chunk is a request.`,
+    });
+  }
+  return limits;
 };
 
 const chooseVisitors = (
@@ -193,6 +229,8 @@ export const loadConfig = (env: Environment): Config => {
   checkNames(env, problems);
   const keys = chooseKeys(env, values, problems, warnings);
   const visitors = chooseVisitors(env, values, keys, problems, warnings);
+  const scanner = chooseScanner(values, problems);
+  const limits = chooseLimits(values, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
   // Without problems each setting that has a default has a value; the fallbacks only tell the compiler so.
@@ -211,7 +249,14 @@ export const loadConfig = (env: Environment): Config => {
       clockSkewSeconds: values.DESKWIRE_JWT_CLOCK_SKEW_SECONDS ?? 0,
     },
     allowedOrigins: values.DESKWIRE_ALLOWED_ORIGINS ?? [],
-    limits: { ...DEFAULT_LIMITS, ...values.DESKWIRE_LIMITS },
+    limits,
+    publicUrl: values.DESKWIRE_PUBLIC_URL ?? '',
+    attachments: (written(env, 'ATTACHMENTS_URL') === undefined ? undefined : values.ATTACHMENTS_URL) ?? {
+      kind: 'disk',
+      folder: join(dataDir, ATTACHMENTS_FOLDER),
+    },
+    attachmentTypes: values.ATTACHMENTS_TYPES ?? [],
+    scanner,
     visitors,
     departments: values.DESKWIRE_DEPARTMENTS ?? {},
     routing: values.DESKWIRE_ROUTING ?? 'least-busy',
@@ -236,7 +281,12 @@ export const effectiveSettings = (env: Environment): EffectiveSetting[] => {
   return SETTING_NAMES.map((name) => {
     const own = written(env, name);
     if (own !== undefined) return { name, value: shown(name, own), source: 'environment' };
-    const value = name === 'DATABASE_URL' ? `sqlite:${join(dataDir, DATABASE_FILE)}` : fallback(name);
+    const value =
+      name === 'DATABASE_URL'
+        ? `sqlite:${join(dataDir, DATABASE_FILE)}`
+        : name === 'ATTACHMENTS_URL'
+          ? `file:${join(dataDir, ATTACHMENTS_FOLDER)}`
+          : fallback(name);
     return { name, value, source: value === undefined ? 'not set' : 'default' };
   });
 };

@@ -104,6 +104,28 @@ export const createMetrics = ({
     'deskwire_resolution_seconds',
     'From the opening of a conversation, or its reopening, to its close.',
   );
+  const uploadedBytes = new Counter({
+    name: 'deskwire_uploaded_bytes_total',
+    help: 'Bytes of attachments taken.',
+    registers,
+  });
+  const attachments = new Counter({
+    name: 'deskwire_attachments_total',
+    help: 'Attachments that were finished, by outcome (ready or an error code).',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const checkSeconds = new Histogram({
+    name: 'deskwire_attachment_check_seconds',
+    help: 'From the finish of an attachment until it was hashed, looked at and scanned.',
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const scanFailures = new Counter({
+    name: 'deskwire_scan_failures_total',
+    help: 'Times that the virus scanner gave no verdict.',
+    registers,
+  });
   const slowReaders = new Counter({
     name: 'deskwire_slow_readers_total',
     help: 'Connections closed because they did not keep up.',
@@ -152,6 +174,16 @@ export const createMetrics = ({
     },
     resolution: (durationMs) => {
       resolutionSeconds.observe(durationMs / 1000);
+    },
+    uploaded: (bytes) => {
+      uploadedBytes.inc(bytes);
+    },
+    attachment: (outcome, durationMs) => {
+      attachments.inc({ outcome });
+      checkSeconds.observe(durationMs / 1000);
+    },
+    scanFailed: () => {
+      scanFailures.inc();
     },
     slowReader: () => {
       slowReaders.inc();

@@ -1,5 +1,8 @@
 import { Agents } from '../core/agents.ts';
+import { announceChecked } from '../core/attachments/announce-checked.ts';
 import { announceCommit } from '../core/announce.ts';
+import { Sweeper } from '../core/attachments/sweeper.ts';
+import { Uploads } from '../core/attachments/uploads.ts';
 import { Departments } from '../core/departments.ts';
 import type { Desk } from '../core/desk.ts';
 import { changesFacts } from '../core/fold.ts';
@@ -12,12 +15,19 @@ import { QueueBoard } from '../core/queue-board.ts';
 import { Router } from '../core/routing/router.ts';
 import { TypingBoard } from '../core/typing-board.ts';
 import type { User } from '../contract/schemas.ts';
+import type { Blobs } from '../ports/blobs.ts';
+import type { Inspector } from '../ports/inspector.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { ConversationState } from '../ports/store.ts';
 import type { Config } from './config.ts';
 
-export interface OpenDeskOptions extends Pick<Desk, 'store' | 'feeds' | 'rooms' | 'roster' | 'tokens' | 'clock'> {
+export interface OpenDeskOptions extends Pick<
+  Desk,
+  'store' | 'feeds' | 'rooms' | 'roster' | 'tokens' | 'clock' | 'links'
+> {
+  readonly blobs: Blobs;
+  readonly inspector: Inspector;
   readonly config: Pick<Config, 'limits' | 'departments' | 'routing' | 'closedConversations' | 'inactivityMessage'>;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -25,7 +35,7 @@ export interface OpenDeskOptions extends Pick<Desk, 'store' | 'feeds' | 'rooms' 
 
 export interface OpenDesk extends Desk {
   /** Ends everything that the desk does by itself. */
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 /** Open conversations read at once at the start. */
@@ -36,7 +46,7 @@ const LOADED_TOGETHER = 500;
  * which times run.
  */
 export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
-  const { config, store, feeds, rooms, roster, tokens, metrics, log, clock } = options;
+  const { config, store, feeds, rooms, roster, tokens, metrics, log, clock, links, blobs, inspector } = options;
   const { limits } = config;
   const departments = new Departments(config.departments);
   const board = new QueueBoard({ clock, rooms, roster, floor: (tenant) => router.floor(tenant), ...limits });
@@ -83,17 +93,24 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
         measure(metrics, state.openedAt, entries);
       }
       announceCommit(desk, state, entries, offeredTo);
+      // The files of what was deleted have no links any more; now they go too.
+      if (entries.some(({ type }) => type === 'message:deleted')) sweeper.soon();
       for (const entry of entries) {
         if (entry.type === 'conversation:released' && entry.previousAssignee !== null)
           agents.relieved(state.tenant, entry.previousAssignee.id);
       }
     },
   });
+  const uploads = new Uploads({
+    ...{ store, blobs, inspector, clock, limits, metrics },
+    onChecked: (record, attachment, error) => announceChecked(rooms, record, attachment, error),
+  });
+  const sweeper = new Sweeper({ store, blobs, clock, limits, log });
   const typing = new TypingBoard({ rooms, clock, ...limits });
   const { closedConversations } = config;
   const desk: Desk = {
     ...{ store, journal, feeds, rooms, roster, typing, tokens, clock, limits },
-    ...{ router, board, agents, leases, departments, closedConversations },
+    ...{ router, board, agents, leases, departments, closedConversations, uploads, links },
   };
 
   const learn = (state: ConversationState): void => {
@@ -110,12 +127,14 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
   agents.finishLeaving();
+  sweeper.start();
   return {
     ...desk,
-    stop: () => {
+    stop: async () => {
       leases.stop();
       router.stop();
       inactivity.stop();
+      await sweeper.stop();
     },
   };
 };

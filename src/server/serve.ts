@@ -3,6 +3,8 @@ import { createTokens } from '../auth/tokens.ts';
 import { createVisitors } from '../auth/visitors.ts';
 import { createMemoryBus } from '../cluster/memory-bus.ts';
 import { createContract } from '../contract/contract.ts';
+import { Downloads } from '../core/attachments/downloads.ts';
+import { Links } from '../core/attachments/links.ts';
 import { Roster } from '../core/roster.ts';
 import { verbs } from '../core/verbs.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -16,6 +18,7 @@ import { countAddresses } from '../transport/socketio/addresses.ts';
 import { createRooms } from '../transport/socketio/rooms.ts';
 import { watchSlowReaders } from '../transport/socketio/slow-readers.ts';
 import { createSocketServer, serveSockets } from '../transport/socketio/socketio.ts';
+import { openAttachments } from './attachments.ts';
 import type { Config } from './config.ts';
 import { openDesk } from './open-desk.ts';
 import { documentTexts } from './document-texts.ts';
@@ -59,6 +62,13 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     onlineCount: () => desk.router.onlineCount,
   });
   const store = await openSqliteStore({ path: config.databasePath, log, metrics });
+  const attachments = await openAttachments({ config, store, clock, log, metrics }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  const { blobs, inspector, linkSecret } = attachments;
+  const links = new Links({ secret: linkSecret, publicUrl: config.publicUrl, linkMs: limits.linkMs, clock });
+  const downloads = new Downloads({ store, blobs, links, clock });
 
   let draining = false;
   const app = createHttp({
@@ -71,6 +81,7 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
       return [...(draining ? ['draining'] : []), ...(unhealthy === undefined ? [] : [unhealthy])];
     },
     metrics: () => metrics.page(),
+    openDownload: (attachmentId, query) => downloads.open(attachmentId, query),
     issueVisitor:
       config.visitors.enabled && keys.kind === 'secret'
         ? createVisitors({ ...config.visitors, ...config.tokens, key: keys.key, clock })
@@ -85,8 +96,10 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
   );
 
   const rooms = createRooms(io);
-  const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, metrics, log });
-  const desk = await openDesk({ config, store, feeds, rooms, roster, tokens, metrics, log, clock });
+  const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, metrics, log, links });
+  const desk = await openDesk({
+    ...{ config, store, feeds, rooms, roster, tokens, metrics, log, clock, links, blobs, inspector },
+  });
   const dispatcher = new Dispatcher({ contract, verbs, desk, log, metrics });
   serveSockets({ io, desk, dispatcher, log });
   const stopWatching = watchSlowReaders({ io, limits, log, metrics });
@@ -110,7 +123,8 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     drain: () =>
       (drained ??= drain().then(async () => {
         stopWatching();
-        desk.stop();
+        await desk.stop();
+        await attachments.close();
         await store.close();
         log.info({}, 'stopped');
       })),

@@ -5,6 +5,7 @@ import { publicKey, type PinnedKey } from '../auth/keys.ts';
 import { LIMIT_NAMES, LIMITS, type LimitName } from '../contract/limits.ts';
 import { id } from '../contract/text.ts';
 import { ROUTING_STRATEGIES } from '../contract/schemas.ts';
+import { acceptedTypes, attachmentsPlace, clamdAddress, DEFAULT_ATTACHMENT_TYPES } from './attachment-settings.ts';
 import { departmentsText } from './departments.ts';
 import { DURATION_FORMAT, parseDuration } from './duration.ts';
 
@@ -168,6 +169,26 @@ export const SETTINGS = {
     description: 'The store, as `sqlite:<path>`; by default the file deskwire.db in DATA_DIR.',
     schema: sqlitePath,
   }),
+  ATTACHMENTS_URL: setting({
+    default: 'file:./data/attachments',
+    description:
+      'Where attachments are kept: `file:<folder>`, by default the folder attachments in DATA_DIR, or `s3://bucket/prefix?region=eu-central-1` with `&endpoint=https://…&forcePathStyle=true` for storage other than AWS. Keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the machine.',
+    schema: text(attachmentsPlace),
+  }),
+  ATTACHMENTS_TYPES: setting({
+    default: DEFAULT_ATTACHMENT_TYPES.join(','),
+    description: 'Media types that are accepted, separated by commas; `image/*` for all of a kind, `*/*` for all.',
+    schema: text(acceptedTypes),
+  }),
+  ATTACHMENTS_SCAN_COMMAND: setting({
+    description:
+      'Virus scanner: a program with its arguments, such as `clamdscan --no-summary --fdpass`. It gets the path of a file and ends with 0 (clean) or 1 (infected).',
+    schema: text((value) => value.trim().split(/\s+/) as [string, ...string[]]),
+  }),
+  ATTACHMENTS_CLAMD: setting({
+    description: 'Virus scanner: address of clamd, as `host:port` or the path of its socket.',
+    schema: text(clamdAddress),
+  }),
   REDIS_URL: setting({
     description: 'Not supported yet: this version runs on one node.',
     secret: true,
@@ -211,6 +232,11 @@ export const SETTINGS = {
         .map(origin);
       return [...new Set(origins)];
     }),
+  }),
+  DESKWIRE_PUBLIC_URL: setting({
+    description:
+      'Where clients reach this server, such as `https://support.example.com`: links to attachments begin with it. Not set: they are relative to it.',
+    schema: webUrl.transform((value) => value.replace(/\/+$/, '')),
   }),
   DESKWIRE_LIMITS: setting({
     description: 'JSON object that sets limits by their names, such as `{"textBytes":4096}`.',

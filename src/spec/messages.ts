@@ -5,10 +5,18 @@ import { errorExample, HANDSHAKE_ERRORS, possibleErrors } from './errors.ts';
 import { componentKey, topicOf } from './names.ts';
 import type { JsonObject, JsonValue, SchemaRegistry } from './schemas.ts';
 
+/** Binary travels beside the JSON, so that an example can only stand for it. */
+const withoutBinary = (value: unknown): JsonValue => {
+  if (value instanceof Uint8Array) return `<${String(value.length)} bytes>`;
+  if (Array.isArray(value)) return value.map(withoutBinary);
+  if (value === null || typeof value !== 'object') return value as JsonValue;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutBinary(item)]));
+};
+
 const example = (name: string, summary: string, payload: unknown): JsonObject => ({
   name,
   summary,
-  payload: payload as JsonValue,
+  payload: withoutBinary(payload),
 });
 
 const numbered = (name: string, index: number): string => (index === 0 ? name : `${name}${String(index + 1)}`);

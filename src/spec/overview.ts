@@ -38,6 +38,7 @@ const TOPICS = {
   queue: 'Places in the queue.',
   agent: 'Availability of those who answer.',
   assignment: 'Who answers.',
+  attachment: 'Files: uploads in chunks, and links to them.',
   server: 'The server itself.',
   request: 'Requests without acknowledgement.',
 } as const satisfies Record<string, string>;

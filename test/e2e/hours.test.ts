@@ -16,6 +16,7 @@ import { noMetrics } from '../../src/ports/metrics.ts';
 import { openDesk } from '../../src/server/open-desk.ts';
 import { createRooms } from '../../src/transport/socketio/rooms.ts';
 import { createSocketServer } from '../../src/transport/socketio/socketio.ts';
+import { temporaryAttachments } from '../support/attachments.ts';
 import { afterRouting, assignedTo, Company, historyOf, open, stateOf, told } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
 import { SECRET } from '../support/server.ts';
@@ -171,6 +172,7 @@ describe('opening', () => {
     const clock = new HandClock(MONDAY_9 - MINUTE_MS);
     // The lease outlasts the test: nobody answers probes here.
     const limits = { ...DEFAULT_LIMITS, agentLeaseMs: 10 * MINUTE_MS };
+    const { parts, remove: removeAttachments } = await temporaryAttachments(store, { limits, clock });
     const rooms = createRooms(createSocketServer({ httpServer: createServer(), ...limits, allowedOrigins: [] }));
     const week = { mon: [{ fromMinute: 540, toMinute: 1020 }], tue: [], wed: [], thu: [], fri: [], sat: [], sun: [] };
     const sales = { ...DEFAULT_RULES, hours: { timeZone: 'UTC', week, closedOn: [] } };
@@ -182,15 +184,16 @@ describe('opening', () => {
         closedConversations: 'reopen',
         inactivityMessage: '',
       },
-      ...{ store, rooms, clock, log: silentLog, metrics: noMetrics, roster: new Roster() },
-      feeds: new FeedHub({ store, bus: createMemoryBus(), rooms, metrics: noMetrics, log: silentLog }),
+      ...{ store, rooms, clock, log: silentLog, metrics: noMetrics, roster: new Roster(), ...parts },
+      feeds: new FeedHub({ store, bus: createMemoryBus(), rooms, metrics: noMetrics, log: silentLog, ...parts }),
       tokens: createTokens({
         keys: { kind: 'secret', key: secretKey(SECRET) },
         ...{ issuer: undefined, audience: undefined, clockSkewSeconds: 0, clock },
       }),
     });
     onTestFinished(async () => {
-      desk.stop();
+      await desk.stop();
+      await removeAttachments();
       await remove();
     });
     const bob: Actor = {

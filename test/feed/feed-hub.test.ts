@@ -11,6 +11,7 @@ import type { Rooms } from '../../src/ports/rooms.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { Audience } from '../../src/contract/roles.ts';
 import type { Entry, User } from '../../src/contract/schemas.ts';
+import { someLinks } from '../support/attachments.ts';
 import { Random, seedOf } from '../support/random.ts';
 import { silentLog, temporaryStore } from '../support/store.ts';
 
@@ -101,10 +102,20 @@ describe('feeds', () => {
       const bus = hostileBus(random);
       const nodes = [0, 1].map(() => {
         const rooms = new Streams();
-        return { rooms, hub: new FeedHub({ store, bus, rooms, metrics: noMetrics, log: silentLog }) };
+        return {
+          rooms,
+          hub: new FeedHub({ store, bus, rooms, metrics: noMetrics, log: silentLog, links: someLinks() }),
+        };
       });
       // The writer is a third process: both nodes learn of its commits by hints alone.
-      const writer = new FeedHub({ store, bus, rooms: new Streams(), metrics: noMetrics, log: silentLog });
+      const writer = new FeedHub({
+        store,
+        bus,
+        rooms: new Streams(),
+        metrics: noMetrics,
+        log: silentLog,
+        links: someLinks(),
+      });
       const journal = new Journal({
         store,
         clock: systemClock,

@@ -15,10 +15,24 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   transport: ['contract', 'ports', 'core', 'feed', 'dispatch'],
   auth: ['contract', 'ports'],
   store: ['contract', 'ports'],
+  media: ['contract', 'ports'],
   cluster: ['contract', 'ports'],
   spec: ['contract'],
-  server: ['contract', 'ports', 'core', 'feed', 'dispatch', 'transport', 'auth', 'store', 'cluster', 'spec'],
-  cli: ['contract', 'ports', 'core', 'feed', 'dispatch', 'transport', 'auth', 'store', 'cluster', 'spec', 'server'],
+  server: ['contract', 'ports', 'core', 'feed', 'dispatch', 'transport', 'auth', 'store', 'media', 'cluster', 'spec'],
+  cli: [
+    'contract',
+    'ports',
+    'core',
+    'feed',
+    'dispatch',
+    'transport',
+    'auth',
+    'store',
+    'media',
+    'cluster',
+    'spec',
+    'server',
+  ],
 };
 const LAYERS = Object.keys(MAY_IMPORT);
 

@@ -1,3 +1,4 @@
+import { DeskwireError } from '../../src/contract/errors.ts';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { secretKey } from '../../src/auth/keys.ts';
@@ -43,6 +44,7 @@ export const startHttp = async (overrides: Partial<HttpOptions> = {}) => {
       ttlSeconds: 86_400,
       clock: systemClock,
     }),
+    openDownload: () => Promise.reject(new DeskwireError('not_found')),
     ...overrides,
   });
   onTestFinished(() => app.close());

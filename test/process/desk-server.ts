@@ -19,6 +19,7 @@ import type { Store } from '../../src/ports/store.ts';
 import { openDesk } from '../../src/server/open-desk.ts';
 import { createRooms, type DeskwireServer } from '../../src/transport/socketio/rooms.ts';
 import { createSocketServer, serveSockets } from '../../src/transport/socketio/socketio.ts';
+import { temporaryAttachments } from '../support/attachments.ts';
 import { SECRET } from '../support/server.ts';
 import { temporaryStore } from '../support/store.ts';
 
@@ -53,10 +54,11 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const clock = systemClock;
 
+  const { parts, remove: removeAttachments } = await temporaryAttachments(store, { limits, clock, log });
   const httpServer = createServer();
   const io = createSocketServer({ httpServer, ...limits, allowedOrigins: [] });
   const rooms = createRooms(io);
-  const feeds = new FeedHub({ store: wrapped, bus: createMemoryBus(), rooms, metrics: noMetrics, log });
+  const feeds = new FeedHub({ store: wrapped, bus: createMemoryBus(), rooms, metrics: noMetrics, log, ...parts });
   const tokens = createTokens({
     keys: { kind: 'secret', key: secretKey(SECRET) },
     issuer: undefined,
@@ -72,7 +74,7 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
       closedConversations: 'reopen',
       inactivityMessage: '',
     },
-    ...{ store: wrapped, feeds, rooms, roster: new Roster(), tokens, metrics: noMetrics, log, clock },
+    ...{ store: wrapped, feeds, rooms, roster: new Roster(), tokens, metrics: noMetrics, log, clock, ...parts },
   });
   const dispatcher = new Dispatcher({
     contract: createContract(limits),
@@ -85,7 +87,8 @@ export const startDesk = async (options: DeskServerOptions = {}): Promise<DeskSe
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     await io.close();
-    desk.stop();
+    await desk.stop();
+    await removeAttachments();
     await remove();
   });
   return {

@@ -17,7 +17,8 @@ export const messageFields = (limits: Limits) => ({
     .array(id())
     .max(limits.attachmentsPerMessage)
     .refine((ids) => new Set(ids).size === ids.length, 'expected each attachment once')
-    .optional(),
+    .optional()
+    .meta({ description: 'Finished uploads of yours in this conversation; each stands in one message.' }),
   visibility: Visibility.optional().meta({ description: 'Default `all`. `staff` is for staff.' }),
   replyToSeq: seq().min(1).optional(),
   metadata: metadata(limits.metadataBytes).optional(),
@@ -46,7 +47,14 @@ export const messageRequests = (limits: Limits) => {
         duplicate: z.boolean(),
         conversation: Conversation.optional(),
       }),
-      errors: ['not_found', 'conversation_closed', 'duplicate_mismatch', 'stale_fence', 'quota_exceeded'],
+      errors: [
+        'not_found',
+        'conversation_closed',
+        'duplicate_mismatch',
+        'stale_fence',
+        'quota_exceeded',
+        'attachment_incomplete',
+      ],
       examples: [
         {
           payload: {

@@ -24,6 +24,7 @@ export const deleteMessage: Verb<'message:delete'> = async (desk, caller, { conv
       return {
         entries: [{ type: 'message:deleted', author: actor.user, visibility: message.visibility, messageId }],
         amended: [erased(message, isoTime(next.now), next.seq), ...(await erasedEdits(desk, message))],
+        ...(message.attachments.length > 0 && { detach: message.attachments.map(({ id }) => id) }),
       };
     },
     { exclusive: true },

@@ -33,7 +33,7 @@ export const joinConversation: Verb<'conversation:join'> = async (
   desk.board.joined(now);
   return {
     conversation: conversationView(desk, audience, now),
-    entries: entryViews(audience, page.entries),
+    entries: entryViews(desk, audience, page.entries),
     hasMore: page.hasMore,
     cursors: cursors
       .filter((cursor) => cursor.userId === personKey(actor.user) || showsCursor(desk, now, cursor))

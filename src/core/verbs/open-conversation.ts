@@ -17,7 +17,7 @@ export const openConversation: Verb<'conversation:open'> = async (
   return {
     conversation: conversationView(desk, audience, desk.journal.peek(opened.state.id) ?? opened.state),
     duplicate: opened.found,
-    ...(opened.message && { entry: entryView(audience, opened.message) }),
+    ...(opened.message && { entry: entryView(desk, audience, opened.message) }),
   };
 };
 

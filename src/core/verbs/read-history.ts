@@ -18,5 +18,5 @@ export const readHistory: Verb<'conversation:history'> = async (
     ...(afterSeq === undefined ? {} : { afterSeq }),
   });
   if (page === null) throw notFound();
-  return { entries: entryViews(actor.audience, page.entries), hasMore: page.hasMore };
+  return { entries: entryViews(desk, actor.audience, page.entries), hasMore: page.hasMore };
 };

@@ -15,7 +15,7 @@ export const sendMessage: Verb<'message:send'> = async (desk, caller, message) =
     try {
       const { entry, duplicate, reopened, state } = await appendMessage(desk, caller, conversationId, message);
       return {
-        entry: entryView(actor.audience, entry),
+        entry: entryView(desk, actor.audience, entry),
         duplicate,
         ...(reopened && { conversation: conversationView(desk, actor.audience, state) }),
       };
@@ -50,7 +50,7 @@ const sendUnaddressed = async (
   if (opened.message === undefined) throw new Error('a message was sent, so there is one');
   await followOpened(desk, caller, opened);
   return {
-    entry: entryView(actor.audience, opened.message),
+    entry: entryView(desk, actor.audience, opened.message),
     duplicate: opened.repeated,
     conversation: conversationView(desk, actor.audience, desk.journal.peek(opened.state.id) ?? opened.state),
   };

@@ -34,6 +34,15 @@ export interface StoreTables {
     public_read_seq: number;
   };
   agents: { tenant: string; agent_id: string; record: string };
+  attachments: {
+    id: string;
+    tenant: string;
+    state: string;
+    expires_at: string | null;
+    message_seq: number | null;
+    staff: number | null;
+    record: string;
+  };
 }
 
 /** Builds queries; whether it also runs them is the store's business. */

@@ -1,12 +1,24 @@
 import { DeskwireError } from '../../contract/errors.ts';
 import { personKey } from '../../ports/actor.ts';
 import { jsonText } from '../../ports/json-text.ts';
-import type { AgentRecord, Append, CursorMove, Facts, Open, StoredEntry } from '../../ports/store.ts';
+import type {
+  AgentRecord,
+  Append,
+  AttachmentRecord,
+  BeginAttachment,
+  CursorMove,
+  Facts,
+  Open,
+  StoredEntry,
+} from '../../ports/store.ts';
 import { columnText } from '../column-text.ts';
 import {
   type AgentWrite,
   type AppendExtras,
   type AppendWrite,
+  type AttachmentColumns,
+  type BeginAttachmentWrite,
+  type ChangeAttachmentWrite,
   type Column,
   type ConversationRow,
   type CursorWrite,
@@ -53,8 +65,8 @@ const conversationRow = (facts: Facts): ConversationRow => ({
   tags: facts.tags.map(columnText),
 });
 
-const extrasOf = ({ facts, amended, capacityGuard }: Append): AppendExtras | null => {
-  if (facts === undefined && amended === undefined && capacityGuard === undefined) return null;
+const extrasOf = ({ facts, amended, capacityGuard, attach, detach, entries }: Append): AppendExtras | null => {
+  if ((facts ?? amended ?? capacityGuard ?? attach ?? detach) === undefined) return null;
   return {
     row: facts === undefined ? null : conversationRow(facts),
     amended: (amended ?? []).map((entry) => ({ seq: entry.seq, body: jsonText(entry) })),
@@ -62,6 +74,14 @@ const extrasOf = ({ facts, amended, capacityGuard }: Append): AppendExtras | nul
       capacityGuard === undefined
         ? null
         : { agentId: columnText(capacityGuard.agentId), capacity: capacityGuard.capacity },
+    attach: attach
+      ? {
+          ids: attach.attachmentIds.map(columnText),
+          seq: attach.seq,
+          staff: attach.visibility === 'staff' ? 1 : 0,
+        }
+      : null,
+    detach: detach ? { ids: detach.map(columnText), at: entries[0]?.at ?? '' } : null,
   };
 };
 
@@ -99,4 +119,35 @@ export const agentWrite = (agent: AgentRecord): AgentWrite => [
   columnText(agent.tenant),
   columnText(agent.user.id),
   JSON.stringify(agent),
+];
+
+/** What counts for quotas. */
+const bytesOf = ({ state, content, announced }: AttachmentRecord): number => {
+  if (state === 'refused') return 0;
+  return content === null ? announced.size : content.size + (content.thumbnail?.size ?? 0);
+};
+
+const attachmentColumns = (record: AttachmentRecord): AttachmentColumns => ({
+  id: columnText(record.id),
+  tenant: columnText(record.tenant),
+  conversationId: columnText(record.conversationId),
+  uploaderId: columnText(record.uploaderId),
+  clientId: columnText(record.clientAttachmentId),
+  state: record.state,
+  size: bytesOf(record),
+  createdAt: record.createdAt,
+  expiresAt: record.expiresAt,
+  record: JSON.stringify(record),
+});
+
+export const beginAttachmentWrite = ({ record, quota }: BeginAttachment): BeginAttachmentWrite => [
+  WRITE.beginAttachment,
+  attachmentColumns(record),
+  quota,
+];
+
+export const changeAttachmentWrite = (record: AttachmentRecord, from: string): ChangeAttachmentWrite => [
+  WRITE.changeAttachment,
+  attachmentColumns(record),
+  from,
 ];

@@ -1,4 +1,6 @@
 import type { ErrorCode } from '../../contract/errors.ts';
+import type { BeginAttachment } from '../../ports/store.ts';
+import type { AttachmentRow } from '../queries/attachments.ts';
 import type { SchemaVersions } from '../start-error.ts';
 import type { StateRow } from '../queries/conversations.ts';
 
@@ -8,7 +10,16 @@ import type { StateRow } from '../queries/conversations.ts';
  */
 export type Column = string | number | null;
 
-export const WRITE = { append: 0, open: 1, cursor: 2, agent: 3 } as const;
+export const WRITE = {
+  append: 0,
+  open: 1,
+  cursor: 2,
+  agent: 3,
+  beginAttachment: 4,
+  changeAttachment: 5,
+  removeAttachment: 6,
+  secret: 7,
+} as const;
 
 /** Six of them for each entry: seq, staff, at, author's id, client id, body. */
 export type EntryColumns = readonly Column[];
@@ -32,6 +43,31 @@ export interface AppendExtras {
   row: ConversationRow | null;
   amended: { seq: number; body: string }[];
   guard: { agentId: string; capacity: number } | null;
+  attach: AttachWrite | null;
+  detach: DetachWrite | null;
+}
+
+export interface AttachWrite {
+  ids: readonly string[];
+  seq: number;
+  staff: number;
+}
+export interface DetachWrite {
+  ids: readonly string[];
+  at: string;
+}
+
+export interface AttachmentColumns {
+  id: string;
+  tenant: string;
+  conversationId: string;
+  uploaderId: string;
+  clientId: string;
+  state: string;
+  size: number;
+  createdAt: string;
+  expiresAt: string | null;
+  record: string;
 }
 
 export type AppendWrite = readonly [
@@ -61,7 +97,27 @@ export type CursorWrite = readonly [
   publicReadSeq: number,
 ];
 export type AgentWrite = readonly [kind: typeof WRITE.agent, tenant: string, agentId: string, record: string];
-export type Write = AppendWrite | OpenWrite | CursorWrite | AgentWrite;
+export type BeginAttachmentWrite = readonly [
+  kind: typeof WRITE.beginAttachment,
+  row: AttachmentColumns,
+  quota: BeginAttachment['quota'],
+];
+export type ChangeAttachmentWrite = readonly [
+  kind: typeof WRITE.changeAttachment,
+  row: AttachmentColumns,
+  from: string,
+];
+export type RemoveAttachmentWrite = readonly [kind: typeof WRITE.removeAttachment, tenant: string, id: string];
+export type SecretWrite = readonly [kind: typeof WRITE.secret, name: string, fresh: string];
+export type Write =
+  | AppendWrite
+  | OpenWrite
+  | CursorWrite
+  | AgentWrite
+  | BeginAttachmentWrite
+  | ChangeAttachmentWrite
+  | RemoveAttachmentWrite
+  | SecretWrite;
 
 /** The two outcomes that nearly all writes have are numbers, for the same reason. */
 export const COMMITTED = 0;
@@ -78,7 +134,11 @@ export type Outcome =
   | { kind: 'duplicate'; body: string }
   | { kind: 'exists'; state: StateRow }
   | { kind: 'capacity_reached'; activeCount: number }
+  | { kind: 'not_attachable'; attachmentId: string }
   | { kind: 'cursor'; columns: CursorColumns }
+  | { kind: 'attachment_exists'; row: AttachmentRow }
+  | { kind: 'quota_exceeded'; quota: 'uploads' | 'userBytes' | 'tenantBytes'; used: number }
+  | { kind: 'secret'; value: string }
   | Failure;
 export interface Failure {
   kind: 'failed';

@@ -7,6 +7,9 @@ import type {
   AgentRecord,
   Append,
   AppendOutcome,
+  AttachmentRecord,
+  BeginAttachment,
+  BeginOutcome,
   ClientIdQuery,
   ConversationPage,
   ConversationQuery,
@@ -22,6 +25,7 @@ import type {
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
 import { agentOf, allAgents } from '../queries/agents.ts';
+import { attachmentById, attachmentOf, expiredAttachments, knownAttachments } from '../queries/attachments.ts';
 import {
   type StateRow,
   activeCount,
@@ -48,8 +52,15 @@ import {
 import { WriteBatcher } from './batcher.ts';
 import { encoded, sqliteQueries } from './compiler.ts';
 import { DEFAULT_CHECKPOINT_PAGES } from './database.ts';
-import { agentWrite, appendWrite, cursorWrite, openWrite } from './encode.ts';
-import { type Answer, COMMITTED, CONFLICT, type Failure, type Outcome, type Query } from './messages.ts';
+import {
+  agentWrite,
+  appendWrite,
+  beginAttachmentWrite,
+  changeAttachmentWrite,
+  cursorWrite,
+  openWrite,
+} from './encode.ts';
+import { type Answer, COMMITTED, CONFLICT, type Failure, type Outcome, type Query, WRITE } from './messages.ts';
 import { WorkerLink } from './worker-link.ts';
 
 export interface SqliteStoreOptions {
@@ -89,7 +100,16 @@ const appendOutcome = (outcome: Exclude<Outcome, Failure>): AppendOutcome => {
   if (outcome === COMMITTED) return { kind: 'committed' };
   if (outcome === CONFLICT) return { kind: 'conflict' };
   if (outcome.kind === 'duplicate') return { kind: 'duplicate', entry: messageOf(outcome) };
+  if (outcome.kind === 'not_attachable')
+    return { kind: 'not_attachable', attachmentId: fromColumnText(outcome.attachmentId) };
   return outcome.kind === 'capacity_reached' ? outcome : unexpected(outcome);
+};
+
+const beginOutcome = (outcome: Exclude<Outcome, Failure>): BeginOutcome => {
+  if (outcome === COMMITTED) return { kind: 'begun' };
+  if (outcome === CONFLICT) return unexpected(outcome);
+  if (outcome.kind === 'attachment_exists') return { kind: 'exists', record: attachmentOf(outcome.row) };
+  return outcome.kind === 'quota_exceeded' ? outcome : unexpected(outcome);
 };
 
 const openOutcome = (outcome: Exclude<Outcome, Failure>): OpenOutcome => {
@@ -214,6 +234,50 @@ class SqliteStore implements Store {
   async activeCount(tenant: string, agentId: string): Promise<number> {
     const [row] = await this.#rows(activeCount(sqliteQueries, tenant, agentId));
     return row?.count ?? 0;
+  }
+
+  async beginAttachment(write: BeginAttachment): Promise<BeginOutcome> {
+    this.#checkOpen();
+    return this.#batcher.add(beginAttachmentWrite(write), beginOutcome);
+  }
+
+  async attachment(attachmentId: string): Promise<AttachmentRecord | null> {
+    const [row] = await this.#rows(attachmentById(sqliteQueries, attachmentId));
+    return row === undefined ? null : attachmentOf(row);
+  }
+
+  async changeAttachment({
+    record,
+    from,
+  }: {
+    record: AttachmentRecord;
+    from: AttachmentRecord['state'];
+  }): Promise<boolean> {
+    this.#checkOpen();
+    return this.#batcher.add(changeAttachmentWrite(record, from), (outcome) => outcome === COMMITTED);
+  }
+
+  async removeAttachment({ tenant, id }: Pick<AttachmentRecord, 'tenant' | 'id'>): Promise<boolean> {
+    this.#checkOpen();
+    const write = [WRITE.removeAttachment, columnText(tenant), columnText(id)] as const;
+    return this.#batcher.add(write, (outcome) => outcome === COMMITTED);
+  }
+
+  async expiredAttachments({ now, limit }: { now: string; limit: number }): Promise<AttachmentRecord[]> {
+    return (await this.#rows(expiredAttachments(sqliteQueries, now, limit))).map(attachmentOf);
+  }
+
+  async knownAttachments(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    if (ids.length === 0) return new Set();
+    const rows = await this.#rows(knownAttachments(sqliteQueries, ids));
+    return new Set(rows.map(({ id }) => fromColumnText(id)));
+  }
+
+  async secret(name: string, fresh: string): Promise<string> {
+    this.#checkOpen();
+    return this.#batcher.add([WRITE.secret, name, fresh], (outcome) =>
+      typeof outcome !== 'number' && outcome.kind === 'secret' ? outcome.value : unexpected(outcome),
+    );
   }
 
   async health(): Promise<string | undefined> {

@@ -2,6 +2,7 @@ import type { CompiledQuery } from 'kysely';
 import type { ErrorCode } from '../../contract/errors.ts';
 import { columnText } from '../column-text.ts';
 import { type StateRow, currentConversation, namedConversation } from '../queries/conversations.ts';
+import { AttachmentWriter } from './attachment-writer.ts';
 import { sqliteQueries } from './compiler.ts';
 import { type Connection, type QueryRunner, sqliteCode } from './driver.ts';
 import { type Head, HeadCache, clientKey } from './heads.ts';
@@ -40,12 +41,14 @@ export class BatchWriter {
   readonly #queries: QueryRunner;
   readonly #sql: Statements;
   readonly #heads: HeadCache;
+  readonly #attachments: AttachmentWriter;
 
   constructor(db: Connection, queries: QueryRunner, cachedKeys: number) {
     this.#db = db;
     this.#queries = queries;
     this.#sql = prepareStatements(db);
     this.#heads = new HeadCache(cachedKeys);
+    this.#attachments = new AttachmentWriter(db);
   }
 
   /** An outcome for each write, in order, once they are committed. */
@@ -112,6 +115,14 @@ export class BatchWriter {
       case WRITE.agent:
         this.#sql.saveAgent(write[1], write[2], write[3]);
         return COMMITTED;
+      case WRITE.beginAttachment:
+        return this.#attachments.begin(write);
+      case WRITE.changeAttachment:
+        return this.#attachments.change(write);
+      case WRITE.removeAttachment:
+        return this.#attachments.remove(write[1], write[2]);
+      case WRITE.secret:
+        return this.#attachments.secret(write[1], write[2]);
     }
   }
 
@@ -127,9 +138,13 @@ export class BatchWriter {
     if (extras !== null) {
       const activeCount = this.#beyondCapacity(tenant, extras.guard);
       if (activeCount !== undefined) return { kind: 'capacity_reached', activeCount };
+      const refused = extras.attach && this.#attachments.refusedOf(tenant, conversationId, extras.attach);
+      if (refused) return { kind: 'not_attachable', attachmentId: refused };
     }
     this.#insertEntries(head, entries);
     if (extras?.row) this.#updateConversation(head.n, extras.row);
+    if (extras?.attach) this.#attachments.attach(extras.attach);
+    if (extras?.detach) this.#attachments.detach(tenant, conversationId, extras.detach);
     for (const { seq, body } of extras?.amended ?? []) {
       if (this.#sql.amendEntry(body, head.n, seq).changes !== 1) {
         throw new RefusedWriteError(`expected an entry ${String(seq)} to amend, found none`);

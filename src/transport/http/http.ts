@@ -6,6 +6,7 @@ import { DeskwireError } from '../../contract/errors.ts';
 import type { Limits } from '../../contract/limits.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import { attachmentsRoute, type OpenDownload } from './attachments.ts';
 import { demoFolder } from './assets.ts';
 import { docsRoutes, type DocumentTexts } from './docs.ts';
 import { answerBrokenRequest, errorAnswers, toDeskwireError } from './errors.ts';
@@ -28,6 +29,7 @@ export interface HttpOptions {
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
   /** undefined: visitors are switched off. */
   readonly issueVisitor: IssueVisitor | undefined;
+  readonly openDownload: OpenDownload;
 }
 
 const MAX_BODY_BYTES = 16_384;
@@ -98,7 +100,7 @@ export const createHttp = (options: HttpOptions): FastifyInstance => {
   app.register(fastifyCors, {
     origin: allowedOrigins.length === 0 ? false : [...allowedOrigins],
     methods: ['GET', 'HEAD', 'POST'],
-    exposedHeaders: ['Retry-After'],
+    exposedHeaders: ['Accept-Ranges', 'Content-Disposition', 'Content-Range', 'ETag', 'Retry-After'],
     maxAge: PREFLIGHT_SECONDS,
   });
   app.register(fastifyStatic, { root: import.meta.dirname, serve: false });
@@ -106,6 +108,7 @@ export const createHttp = (options: HttpOptions): FastifyInstance => {
     healthRoutes(routes, options);
     docsRoutes(routes, options.document);
     visitorsRoute(routes, { ...options, issue: options.issueVisitor });
+    attachmentsRoute(routes, options.openDownload);
     homeRoute(routes, options.production);
     done();
   });

@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io';
 import { PROTOCOL_VERSION } from '../../contract/events.ts';
 import type { Limits } from '../../contract/limits.ts';
+import type { Desk } from '../../core/desk.ts';
 import type { VerifiedToken } from '../../ports/actor.ts';
 import { isoTime, type Clock } from '../../ports/clock.ts';
 
@@ -12,7 +13,11 @@ export class Session {
   #expiresAt: number;
   #cancel: () => void = () => undefined;
 
-  constructor(socket: Socket, verified: VerifiedToken, clock: Clock, limits: Limits) {
+  constructor(
+    socket: Socket,
+    verified: VerifiedToken,
+    { clock, limits, uploads }: Pick<Desk, 'clock' | 'limits' | 'uploads'>,
+  ) {
     this.#socket = socket;
     this.#clock = clock;
     this.#limits = limits;
@@ -28,6 +33,7 @@ export class Session {
       serverTime: isoTime(clock.now()),
       tokenExpiresAt: isoTime(verified.expiresAt),
       limits,
+      attachmentTypes: [...uploads.acceptedTypes],
     });
     this.#await();
   }

@@ -99,7 +99,7 @@ const refusal = (error: unknown, log: Log): Error => {
 const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispatcher }: ServeSocketsOptions): void => {
   const { actor } = verified;
   connect(desk, socket.id, actor);
-  const session = new Session(socket, verified, desk.clock, desk.limits);
+  const session = new Session(socket, verified, desk);
   const connection: Connection = {
     id: socket.id,
     actor,
@@ -112,6 +112,8 @@ const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispat
       socket.emit('request:failed', { event, error });
     },
     rate: { second: 0, count: 0 },
+    bulkRate: { second: 0, count: 0 },
+    bulkInFlight: 0,
   };
   // A middleware that never goes on: nothing is emitted under a name that a client has chosen.
   socket.use((packet) => {

@@ -1,0 +1,117 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import pLimit from 'p-limit';
+import type { Clock } from '../ports/clock.ts';
+import type { ImageBounds, Images, LookedAt } from '../ports/images.ts';
+import type { Log } from '../ports/log.ts';
+import type { ImageAnswer, ImageJob } from './image-job.ts';
+
+/** The longest that one image may take. */
+const JOB_MS = 60_000;
+/** The process ends when there was nothing to look at for so long. */
+const IDLE_MS = 30_000;
+/** A process that ends in a job may have been ended by somebody else: the job is tried again once. */
+const ATTEMPTS = 2;
+
+export interface ImagesOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const startProcess = (): ChildProcess => {
+  const fromSources = import.meta.url.endsWith('.ts');
+  const loader = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+  return fork(fileURLToPath(new URL(fromSources ? './image-worker.ts' : './image-worker.js', import.meta.url)), [], {
+    execArgv: fromSources ? ['--import', loader()] : [],
+    // It works on what strangers send: of this process's secrets it gets none.
+    env: { PATH: '' },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    serialization: 'json',
+  });
+};
+
+/** Images, looked at one after the other in a process that is started when it is needed. */
+class ImageProcess implements Images {
+  readonly #options: ImagesOptions;
+  readonly #one = pLimit(1);
+  #child: ChildProcess | undefined;
+  #cancelIdle: () => void = () => undefined;
+  #closed = false;
+
+  constructor(options: ImagesOptions) {
+    this.#options = options;
+  }
+
+  look(path: string, mediaType: string, folder: string, bounds: ImageBounds): Promise<LookedAt> {
+    return this.#one(async () => {
+      this.#cancelIdle();
+      for (let attempt = 1; ; attempt += 1) {
+        const answer = await this.#ask({ path, mediaType, folder, bounds });
+        if (answer === 'gone' && attempt < ATTEMPTS && !this.#closed) continue;
+        this.#endWhenIdle();
+        if (answer === 'gone') return { kind: 'unreadable', reason: 'its decoder crashed' };
+        if (answer.kind === 'failed') throw new Error(answer.reason);
+        return answer;
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelIdle();
+    this.#kill();
+    return Promise.resolve();
+  }
+
+  #ask(job: ImageJob): Promise<ImageAnswer | 'gone'> {
+    if (this.#closed) return Promise.resolve({ kind: 'failed', reason: 'the server is stopping' });
+    const child = (this.#child ??= this.#start());
+    return new Promise((resolve) => {
+      const settle = (answer: ImageAnswer | 'gone'): void => {
+        cancel();
+        child.off('message', settle);
+        child.off('exit', onExit);
+        resolve(answer);
+      };
+      const onExit = (): void => settle('gone');
+      const cancel = this.#options.clock.after(JOB_MS, () => {
+        this.#options.log.warn({ mediaType: job.mediaType }, 'an image took too long to be looked at');
+        settle({ kind: 'unreadable', reason: `it takes longer than ${String(JOB_MS)} ms to read` });
+        this.#kill();
+      });
+      child.on('message', settle);
+      child.on('exit', onExit);
+      child.send(job, (error) => {
+        if (error !== null) settle('gone');
+      });
+    });
+  }
+
+  #start(): ChildProcess {
+    const child = startProcess();
+    const forget = (): void => {
+      if (this.#child === child) this.#child = undefined;
+    };
+    child.on('exit', (code, signal) => {
+      forget();
+      if (!this.#closed && code !== 0) this.#options.log.warn({ code, signal }, 'the process for images ended');
+    });
+    child.on('error', (error) => {
+      forget();
+      this.#options.log.error({ error }, 'the process for images could not be started');
+    });
+    return child;
+  }
+
+  #endWhenIdle(): void {
+    this.#cancelIdle = this.#options.clock.after(IDLE_MS, () => this.#kill());
+  }
+
+  #kill(): void {
+    this.#child?.kill('SIGKILL');
+    this.#child = undefined;
+  }
+}
+
+export const createImages = (options: ImagesOptions): Images => new ImageProcess(options);

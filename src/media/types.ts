@@ -1,0 +1,154 @@
+/** What a file is: what is said of it, what is found in it, and whether the two go together. */
+import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
+import { isBinaryFile } from 'isbinaryfile';
+import mime from 'mime';
+import { DeskwireError } from '../contract/errors.ts';
+import type { Claim } from '../ports/inspector.ts';
+
+/** Bytes from the start of a file that are looked at. No archive is unpacked. */
+export const HEAD_BYTES = 65_536;
+/** With fewer than these a type may not show yet. */
+export const MIN_HEAD_BYTES = 4_100;
+
+const TEXT = 'text/plain';
+const CSV = 'text/csv';
+const SPREADSHEET = 'application/vnd.ms-excel';
+const UNKNOWN = 'application/octet-stream';
+
+/** Several names of one type; the second is the one used here. */
+const ALIASES: Readonly<Record<string, string>> = {
+  'image/jpg': 'image/jpeg',
+  'image/pjpeg': 'image/jpeg',
+  'image/x-png': 'image/png',
+  'image/apng': 'image/png',
+  'application/x-pdf': 'application/pdf',
+  'application/x-zip-compressed': 'application/zip',
+  'application/x-zip': 'application/zip',
+  'audio/mp3': 'audio/mpeg',
+  'audio/wave': 'audio/wav',
+  'audio/x-wav': 'audio/wav',
+  'audio/vnd.wave': 'audio/wav',
+  'audio/x-m4a': 'audio/mp4',
+  'audio/m4a': 'audio/mp4',
+  'video/x-m4v': 'video/mp4',
+  'audio/opus': 'audio/ogg',
+  'application/ogg': 'audio/ogg',
+  'text/xml': 'application/xml',
+};
+
+/** A file that is found to be the first may also be one of the second: they are made of it, or told from it by more than their start. */
+const KINDS: Readonly<Record<string, RegExp>> = {
+  [TEXT]: /^text\/(?!html)|^application\/(?:json|xml|yaml|toml|sql|x-ndjson|jsonl|rtf)$|\+json$/,
+  'application/xml': /^text\/(?!html)|^application\/xml$|\+xml$/,
+  'application/zip': /^application\/(?:vnd\.openxmlformats-|vnd\.oasis\.|epub\+zip)/,
+  'application/x-cfb': /^application\/(?:msword|vnd\.ms-|vnd\.visio)/,
+  'video/mp4': /^audio\/mp4$|^video\/quicktime$/,
+  'video/quicktime': /^video\/mp4$/,
+  'video/webm': /^audio\/webm$/,
+  'audio/ogg': /^video\/ogg$/,
+  'video/ogg': /^audio\/ogg$/,
+};
+
+/** What is drawn by a browser with scripts in it, however it begins. */
+const MARKUP: readonly (readonly [RegExp, string])[] = [
+  [/^(?:<\?xml[^>]*>)?(?:\s|<!--[^]*?-->|<!doctype svg[^>]*>)*<(?:\w+:)?svg[\s>/]/i, 'image/svg+xml'],
+  [
+    /^(?:<\?xml[^>]*>)?(?:\s|<!--[^]*?-->)*<(?:!doctype html|html|head|body|script|iframe|title|style|meta|table|div|a|h1|img|br|p|form|link|object|embed)[\s>/]/i,
+    'text/html',
+  ],
+];
+const MARKUP_BYTES = 2_048;
+
+const normal = (type: string): string => {
+  const lower = type.toLowerCase();
+  return ALIASES[lower] ?? lower;
+};
+
+const recognised: ReadonlySet<string> = new Set([...supportedMimeTypes].map(normal));
+
+const decode = (head: Uint8Array): string => {
+  const [first, second] = head;
+  const encoding =
+    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
+  return new TextDecoder(encoding).decode(head.subarray(0, MARKUP_BYTES)).trimStart();
+};
+
+/** What a file is by its first bytes. */
+const found = async (head: Uint8Array): Promise<string> => {
+  const detected = normal((await fileTypeFromBuffer(head))?.mime ?? UNKNOWN);
+  if (detected !== UNKNOWN && detected !== 'application/xml') return detected;
+  const text = decode(head);
+  const markup = MARKUP.find(([pattern]) => pattern.test(text))?.[1];
+  if (markup !== undefined) return markup;
+  if (detected !== UNKNOWN) return detected;
+  return (await isBinaryFile(Buffer.from(head))) ? UNKNOWN : TEXT;
+};
+
+const goesWith = (claim: string, actual: string): boolean => {
+  if (claim === actual || claim === UNKNOWN) return true;
+  // Nothing is known of how it begins; a type that is would have been found.
+  if (actual === UNKNOWN) return !recognised.has(claim) && !claim.startsWith('text/');
+  return KINDS[actual]?.test(claim) === true;
+};
+
+export class AttachmentTypes {
+  readonly accepted: readonly string[];
+
+  /** @param accepted media types, or all of a kind as `image/*`, or all */
+  constructor(accepted: readonly string[]) {
+    this.accepted = accepted;
+  }
+
+  /** Refuses a claim before there are bytes. @throws unsupported_media_type */
+  checkClaim(claim: Claim): void {
+    for (const [source, type] of this.#claims(claim)) {
+      if (type !== UNKNOWN && !this.#accepts(type)) throw this.#notAccepted(type, `the ${source} says`);
+    }
+  }
+
+  /**
+   * The type of a file that begins like this.
+   *
+   * @throws unsupported_media_type, with both types named when it is not what was said
+   */
+  async check(claim: Claim, head: Uint8Array): Promise<string> {
+    const actual = await found(head);
+    const claims = this.#claims(claim);
+    for (const [source, type] of claims) {
+      if (goesWith(type, actual)) continue;
+      throw new DeskwireError(
+        'unsupported_media_type',
+        `Found ${actual} in the content, expected ${type}, as the ${source} says.`,
+        { details: { found: actual, expected: type, source } },
+      );
+    }
+    // The more exact of the two: text may be CSV, an archive a document.
+    const type = claims.map(([, said]) => said).find((said) => said !== UNKNOWN && said !== actual) ?? actual;
+    if (!this.#accepts(type)) throw this.#notAccepted(type, 'in the content');
+    return type;
+  }
+
+  #claims({ name, mediaType }: Claim): (readonly [source: string, type: string])[] {
+    const byName = mime.getType(name.includes('.') ? name : '');
+    // Browsers on Windows say what opens the file, not what it is.
+    const said = mediaType === SPREADSHEET && byName === CSV ? CSV : mediaType;
+    return [
+      ...(said === null ? [] : [['media type', normal(said)] as const]),
+      ...(byName === null ? [] : [['name', normal(byName)] as const]),
+    ];
+  }
+
+  #accepts(type: string): boolean {
+    return this.accepted.some(
+      (accepted) => accepted === '*/*' || accepted === type || accepted === type.replace(/\/.*/, '/*'),
+    );
+  }
+
+  #notAccepted(type: string, where: string): DeskwireError {
+    return new DeskwireError(
+      'unsupported_media_type',
+      `Found ${type}, ${where}; expected one of ${this.accepted.join(', ')}.`,
+      { details: { found: type, accepted: this.accepted } },
+    );
+  }
+}

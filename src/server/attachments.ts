@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createImages } from '../media/images.ts';
+import { createInspector } from '../media/inspector.ts';
+import { createClamdScanner } from '../media/scan-clamd.ts';
+import { createScanCommand } from '../media/scan-command.ts';
+import { AttachmentTypes } from '../media/types.ts';
+import type { Blobs } from '../ports/blobs.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Inspector } from '../ports/inspector.ts';
+import type { Log } from '../ports/log.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { Scanner } from '../ports/scanner.ts';
+import type { Store } from '../ports/store.ts';
+import { openDiskBlobs } from '../store/blobs/disk.ts';
+import { makeFolder } from '../store/make-folder.ts';
+import type { Config } from './config.ts';
+import { StartError } from './start-error.ts';
+
+export interface AttachmentParts {
+  readonly blobs: Blobs;
+  readonly inspector: Inspector;
+  /** Links are signed with it; all nodes have the same. */
+  readonly linkSecret: string;
+  /** Ends what is under way; it is done again when somebody asks for it. */
+  close(): Promise<void>;
+}
+
+export interface OpenAttachmentsOptions {
+  readonly config: Pick<Config, 'attachments' | 'attachmentTypes' | 'scanner' | 'limits' | 'dataDir'>;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+const SECRET_BYTES = 32;
+const LEFTOVER_MS = 24 * 60 * 60_000;
+/** Says whose attachments these are: those of another database would be taken for leftovers, and removed. */
+const OWNER_KEY = 'owner';
+
+/** What processes left that died. */
+const removeLeftovers = async (folder: string, now: number): Promise<void> => {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
+    if (mtimeMs < now - LEFTOVER_MS) await rm(path, { recursive: true, force: true });
+  }
+};
+
+const openBlobs = async ({ config, log }: OpenAttachmentsOptions, tempFolder: string): Promise<Blobs> => {
+  const { attachments } = config;
+  if (attachments.kind === 'disk') return openDiskBlobs({ folder: attachments.folder, log });
+  // Loaded when it is wanted: it is larger than all the rest.
+  const { openS3Blobs } = await import('../store/blobs/s3.ts');
+  return openS3Blobs({ place: attachments.place, tempFolder });
+};
+
+const textOf = async (blobs: Blobs, key: string): Promise<string | undefined> => {
+  const body = await blobs.read(key);
+  if (body === null) return undefined;
+  const pieces: Buffer[] = [];
+  for await (const piece of body) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces).toString('utf8');
+};
+
+/** @throws StartError when the storage has the attachments of another database */
+const claimStorage = async (blobs: Blobs, owner: string, tempFolder: string): Promise<void> => {
+  const found = await textOf(blobs, OWNER_KEY);
+  if (found === owner) return;
+  if (found !== undefined) {
+    throw new StartError(
+      'ATTACHMENTS_URL: found the attachments of another database there, which this one would remove as leftovers. Name another folder or prefix, or start with the database that they belong to.',
+    );
+  }
+  const path = join(tempFolder, OWNER_KEY);
+  await writeFile(path, owner);
+  await blobs.put(OWNER_KEY, path);
+  await rm(path, { force: true });
+};
+
+const createScanner = ({ scanner }: Pick<Config, 'scanner'>): Scanner | undefined => {
+  if (scanner === undefined) return undefined;
+  return scanner.kind === 'command' ? createScanCommand(scanner.command) : createClamdScanner(scanner.address);
+};
+
+/** One that is not up yet may come up; one that is not there never will. @throws StartError */
+const tryScanner = async (scanner: Scanner, tempFolder: string, log: Log): Promise<void> => {
+  const path = join(tempFolder, 'scanner-test');
+  await writeFile(path, 'deskwire');
+  try {
+    await scanner.scan(path);
+  } catch (error) {
+    const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
+    if (code === 'ENOENT' || code === 'EACCES') {
+      throw new StartError(
+        `ATTACHMENTS_SCAN_COMMAND: the program can't be run (${code}). Install it, or write its whole path.`,
+        { cause: error },
+      );
+    }
+    log.warn({ error }, 'the virus scanner gave no verdict on a harmless file; attachments are held until it does');
+  } finally {
+    await rm(path, { force: true });
+  }
+};
+
+/**
+ * Puts together what attachments need.
+ * @throws StartError, StoreStartError that name the setting
+ */
+export const openAttachments = async (options: OpenAttachmentsOptions): Promise<AttachmentParts> => {
+  const { config, store, clock, log, metrics } = options;
+  // Of this process alone: what is in it when it ends is of no use to the next.
+  const temp = join(config.dataDir, 'temp');
+  makeFolder(temp);
+  await removeLeftovers(temp, clock.now());
+  const tempFolder = await mkdtemp(join(temp, `${String(process.pid)}-`));
+  const blobs = await openBlobs(options, tempFolder);
+  const linkSecret = await store.secret('attachment-links', randomBytes(SECRET_BYTES).toString('base64url'));
+  const owner = await store.secret('attachment-owner', randomBytes(SECRET_BYTES).toString('base64url'));
+  await claimStorage(blobs, owner, tempFolder);
+  const scanner = createScanner(config);
+  if (scanner !== undefined) await tryScanner(scanner, tempFolder, log);
+  const inspector = createInspector({
+    types: new AttachmentTypes(config.attachmentTypes),
+    images: createImages({ clock, log }),
+    scanner,
+    tempFolder,
+    limits: config.limits,
+    clock,
+    log,
+    metrics,
+  });
+  return {
+    blobs,
+    inspector,
+    linkSecret,
+    close: async () => {
+      await inspector.close();
+      await blobs.close();
+      await rm(tempFolder, { recursive: true, force: true });
+    },
+  };
+};

@@ -1,0 +1,68 @@
+import { create as contentDisposition } from 'content-disposition';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import fresh from 'fresh';
+import parseRange from 'range-parser';
+import type { Download } from '../../core/attachments/downloads.ts';
+import type { LinkQuery } from '../../core/attachments/links.ts';
+import type { ByteRange } from '../../ports/blobs.ts';
+
+export type OpenDownload = (attachmentId: string, query: LinkQuery) => Promise<Download>;
+
+/** Shown in a page or a tab; everything else is saved. */
+const SHOWN: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'image/avif']);
+
+/** Whatever a browser makes of it: no scripts, no origin, nothing fetched. */
+const SANDBOX_CSP = { sandbox: [], defaultSrc: ["'none'"] };
+
+const typeOf = (mediaType: string): string =>
+  mediaType.startsWith('text/') ? `${mediaType}; charset=utf-8` : mediaType;
+
+/** The one range that is asked for; undefined: all of it (RFC 9110 §14.2 lets a server ignore the header). */
+const rangeOf = ({ headers }: FastifyRequest, size: number, etag: string): ByteRange | 'beyond' | undefined => {
+  const { range } = headers;
+  // Of a file that never changes, only the tag says that it is the same.
+  const condition = headers['if-range'];
+  if (range === undefined || (condition !== undefined && condition !== etag)) return undefined;
+  const ranges = parseRange(size, range);
+  if (ranges === -1) return 'beyond';
+  if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined;
+  return ranges[0];
+};
+
+const send = async (request: FastifyRequest, reply: FastifyReply, download: Download): Promise<FastifyReply> => {
+  const { name, size, mediaType, tag } = download;
+  const etag = `"${tag}"`;
+  reply
+    .header('etag', etag)
+    .header('accept-ranges', 'bytes')
+    // Asked for again each time: deleting the message ends the link.
+    .header('cache-control', 'private, no-cache')
+    // Pages of other origins show images too, and a link is all that there is to know.
+    .header('cross-origin-resource-policy', 'cross-origin')
+    .header('content-disposition', contentDisposition(name, { type: SHOWN.has(mediaType) ? 'inline' : 'attachment' }))
+    .type(typeOf(mediaType));
+  if (fresh(request.headers, { etag })) return reply.code(304).send();
+
+  const range = rangeOf(request, size, etag);
+  if (range === 'beyond') {
+    return reply
+      .code(416)
+      .header('content-range', `bytes */${String(size)}`)
+      .send();
+  }
+  if (range !== undefined) {
+    reply.code(206).header('content-range', `bytes ${String(range.start)}-${String(range.end)}/${String(size)}`);
+  }
+  reply.header('content-length', range === undefined ? size : range.end - range.start + 1);
+  if (request.method === 'HEAD') return reply.send();
+  return reply.send(await download.read(range));
+};
+
+/** `GET /v1/attachments/:id?…`: what a signed link leads to, whole or a range of it. */
+export const attachmentsRoute = (app: FastifyInstance, open: OpenDownload): void => {
+  app.get<{ Params: { id: string }; Querystring: LinkQuery }>(
+    '/v1/attachments/:id',
+    { helmet: { contentSecurityPolicy: { useDefaults: false, directives: SANDBOX_CSP } } },
+    async (request, reply) => send(request, reply, await open(request.params.id, request.query)),
+  );
+};
