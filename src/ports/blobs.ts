@@ -35,6 +35,9 @@ export interface BlobInfo {
  * Not in the contract: what the bytes are, who may see them, and in which order blobs are listed.
  */
 export interface Blobs {
+  /** How many bytes more there is room for; `Infinity` where nobody knows of a bound. */
+  freeBytes(): Promise<number>;
+
   /** Bytes of an upload that are kept, from its start; 0 when there is none. */
   received(upload: string): Promise<number>;
   /**

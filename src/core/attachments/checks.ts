@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { DeskwireError } from '../../contract/errors.ts';
 import { isoTime } from '../../ports/clock.ts';
 import type { AttachmentRecord } from '../../ports/store.ts';
@@ -7,6 +8,9 @@ import { claimOf, uploadView, type UploadsOptions } from './upload.ts';
 
 /** What the content itself is refused for: it would be refused again. */
 const REFUSALS: ReadonlySet<string> = new Set(['unsupported_media_type', 'payload_too_large']);
+
+/** Copied, or fetched, at the same time. */
+const GATHERED_TOGETHER = 2;
 
 interface Check {
   readonly result: Promise<AttachmentRecord>;
@@ -18,6 +22,7 @@ interface Check {
 export class Checks {
   readonly #options: UploadsOptions;
   readonly #underWay = new Map<string, Check>();
+  readonly #gathering = pLimit(GATHERED_TOGETHER);
 
   constructor(options: UploadsOptions) {
     this.#options = options;
@@ -76,7 +81,7 @@ export class Checks {
   async #check(record: AttachmentRecord, sha256: string | null): Promise<AttachmentRecord> {
     const { blobs, inspector } = this.#options;
     const { id, announced, expiresAt } = record;
-    const gathered = await blobs.gather(id);
+    const gathered = await this.#gathering(() => blobs.gather(id));
     try {
       const inspected = await inspector.inspect({
         path: gathered.path,

@@ -22,6 +22,8 @@ interface Line {
 }
 
 const DAY_MS = 24 * 60 * 60_000;
+/** What is left free on the storage. */
+const RESERVED_BYTES = 256 * 1_048_576;
 /** Uploads that nobody works on just now, and are remembered. */
 const REMEMBERED = 10_000;
 
@@ -81,6 +83,7 @@ export class Uploads {
       since: isoTime(now - DAY_MS),
       tenantBytes: limits.attachmentBytesPerTenant,
     };
+    await this.#requireRoom(size);
     const outcome = await store.beginAttachment({ record: fresh, quota });
     if (outcome.kind === 'quota_exceeded') throw quotaExceeded(outcome, quota, size);
     const record = outcome.kind === 'begun' ? fresh : outcome.record;
@@ -137,7 +140,6 @@ export class Uploads {
   async finish(actor: Actor, { attachmentId, sha256 }: Payload<'attachment:finish'>): Promise<Attachment> {
     const check = await this.#inTurn(attachmentId, async (line) => {
       const record = await this.#fresh(line, actor, attachmentId);
-      if (record.state === 'ready') return { result: Promise.resolve(record), record };
       if (record.state === 'refused') throw refusalOf(record);
       const { size, sha256: announced } = record.announced;
       if (sha256 !== undefined && announced !== null && sha256 !== announced) {
@@ -147,6 +149,7 @@ export class Uploads {
           { details: { found: sha256, expected: announced } },
         );
       }
+      if (record.state === 'ready') return { result: Promise.resolve(record), record };
       if (!this.#checks.isUnderWay(attachmentId)) {
         const received = await this.#received(record);
         line.received = received;
@@ -182,6 +185,13 @@ export class Uploads {
         throw invalidField('attachmentId', 'expected an upload, found one that stands in a message; delete that');
       await erase(this.#options, record);
     });
+  }
+
+  /** The last of a disk is for messages, which may be kept on it too. */
+  async #requireRoom(size: number): Promise<void> {
+    // It is copied when it is looked at.
+    if ((await this.#options.blobs.freeBytes()) > 2 * size + RESERVED_BYTES) return;
+    throw new DeskwireError('unavailable', 'The storage of attachments is nearly full; try again later.');
   }
 
   #requireSame(record: AttachmentRecord, fresh: AttachmentRecord): void {
