@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   fieldsOf,
+  isBinary,
   isMetadata,
   jsonSchemas,
   limits,
@@ -45,6 +46,24 @@ const NEVER_VALID: Record<string, () => unknown> = {
   'a negative number': () => -1,
   'half a number': () => 1.5,
   'more than a safe integer': () => 2 ** 53,
+};
+
+/** What of that is bytes, which a field of bytes takes and no other. */
+const BYTES = new Set(['a Buffer', 'a Uint8Array']);
+
+/** What looks like bytes and is none; how it was meant is not guessed. */
+const NO_BYTES: Record<string, () => unknown> = {
+  'a text in base64': () => 'YmluYXJ5',
+  'an empty text': () => '',
+  'an array of numbers': () => [98, 105, 110],
+  'a Buffer as JSON has it': () => Buffer.from('binary').toJSON(),
+  'a placeholder of Socket.IO': () => ({ _placeholder: true, num: 0 }),
+  'a DataView': () => new DataView(new ArrayBuffer(8)),
+  'numbers of two bytes': () => new Uint16Array(8),
+  'numbers of one byte with a sign': () => new Int8Array(8),
+  'an empty Uint8Array': () => new Uint8Array(0),
+  null: () => null,
+  zero: () => 0,
 };
 
 /** No transport makes these, and one without fields is `{}` to a schema: as a whole payload they prove nothing. */
@@ -113,9 +132,20 @@ describe.each(requests)('%s', (name, request) => {
   for (const { path, schema: field } of fields) {
     it(`refuses at ${path.join('.')} what no field takes`, () => {
       for (const [what, make] of Object.entries(NEVER_VALID)) {
-        expect(accepts(withField(examples[0], path, make())), what).toBe(false);
+        const fits = isBinary(field) && BYTES.has(what);
+        expect(accepts(withField(examples[0], path, make())), what).toBe(fits);
       }
     });
+
+    if (isBinary(field)) {
+      it(`refuses at ${path.join('.')} what is no bytes, and too many`, () => {
+        const given = (value: unknown) => request.payload.safeParse(withField(examples[0], path, value));
+        for (const [what, make] of Object.entries(NO_BYTES)) expect(given(make()).success, what).toBe(false);
+        expect(given(Buffer.alloc(limits.chunkBytes)).success).toBe(true);
+        const refused = given(Buffer.alloc(limits.chunkBytes + 1));
+        expect(refused.error?.issues).toMatchObject([{ code: 'custom', path, params: { code: 'payload_too_large' } }]);
+      });
+    }
 
     if (isMetadata(field)) {
       it(`refuses in ${path.join('.')} what is no JSON, too deep or too large`, () => {
@@ -136,6 +166,15 @@ describe.each(requests)('%s', (name, request) => {
     }
   }
 
+  /** As JSON has it, to which bytes are a text. */
+  const asJson = (payload: unknown): unknown => {
+    const { path } = fields.find(({ schema: field }) => isBinary(field)) ?? {};
+    const [name] = path ?? [];
+    const value = name === undefined ? undefined : (payload as Record<string, unknown>)[name];
+    const shown = path !== undefined && value instanceof Uint8Array ? withField(payload, path, 'bytes') : payload;
+    return JSON.parse(JSON.stringify(shown));
+  };
+
   it('never throws, and takes nothing that its schema refuses', () => {
     const anything = fc.anything({ withBigInt: true, withNullPrototype: true, withSparseArray: true });
     const binary = { withTypedArray: true, withDate: true, withMap: true, withSet: true };
@@ -144,7 +183,7 @@ describe.each(requests)('%s', (name, request) => {
       .map(([example, { path }, value]) => withField(example, path, value));
     fc.assert(
       fc.property(fc.oneof(anything, oneFieldReplaced), (payload) => {
-        if (accepts(payload)) expect(secondOpinion(JSON.parse(JSON.stringify(payload)))).toBe(true);
+        if (accepts(payload)) expect(secondOpinion(asJson(payload))).toBe(true);
       }),
       { ...params, numRuns: 300 },
     );
@@ -186,5 +225,86 @@ describe('texts', () => {
     expect(parsed('€'.repeat(euros))?.success).toBe(true);
     const refused = parsed('€'.repeat(euros + 1));
     expect(refused?.error?.issues).toMatchObject([{ code: 'custom', params: { code: 'payload_too_large' } }]);
+  });
+});
+
+describe('an upload', () => {
+  const [, begin] = requests.find(([name]) => name === 'attachment:begin') ?? [];
+  const [example] = begin?.examples ?? [];
+  const begun = (fields: object) => begin?.payload.safeParse({ ...(example?.payload as object), ...fields });
+
+  it.each([
+    'parcel.jpg',
+    'Foto vom Paket (2).jpeg',
+    '.hidden',
+    '...',
+    'no extension',
+    'كشف حساب.pdf',
+    'レシート.png',
+    '👩‍👩‍👧.gif',
+    'O\'Brien "final" <v2>.txt',
+    'a'.repeat(limits.attachmentNameBytes),
+    'é'.repeat(Math.floor(limits.attachmentNameBytes / 2)),
+  ])('may be called %j', (name) => {
+    expect(begun({ name })?.data).toMatchObject({ name });
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['spaces', ' \t'],
+    ['a folder', '.'],
+    ['the folder above', '..'],
+    ['a path', '../../etc/passwd'],
+    ['a path from the root', '/etc/passwd'],
+    ['a path of Windows', 'C:\\boot.ini'],
+    ['a slash at the end', 'a/'],
+    ['a NUL', 'parcel.jpg\u0000.exe'],
+    ['a line break', 'parcel\r\nContent-Type: text/html'],
+    ['an escape', '\u001b[31mred'],
+    ['a control of the second kind', 'a\u0085b'],
+    ['text that turns around', 'invoice\u202egnp.exe'],
+    ['text that is turned in isolation', 'a\u2066b\u2069'],
+    ['a mark of direction', 'a\u200fb'],
+    ['a line separator', 'a\u2028b'],
+    ['a byte order mark', '\ufeffa'],
+    ['half a character', 'a\ud800b'],
+    ['10 000 characters', 'a'.repeat(10_000)],
+    ['one byte too many', 'a'.repeat(limits.attachmentNameBytes + 1)],
+    ['too many bytes in fewer characters', '€'.repeat(Math.ceil((limits.attachmentNameBytes + 1) / 3))],
+  ])('may not be called %s', (_what, name) => {
+    expect(begun({ name })?.error?.issues.map(({ path }) => path.join())).toContain('name');
+  });
+
+  it('has a media type in lower case, without parameters', () => {
+    const typeOf = (mediaType: string) => (begun({ mediaType })?.data as { mediaType?: string } | undefined)?.mediaType;
+    expect(typeOf('image/PNG')).toBe('image/png');
+    expect(typeOf('Text/Plain; charset="UTF-8"')).toBe('text/plain');
+    expect(typeOf('application/vnd.oasis.opendocument.text')).toBe('application/vnd.oasis.opendocument.text');
+    expect(typeOf('image/svg+xml')).toBe('image/svg+xml');
+    const others = [
+      '',
+      'image',
+      'image/',
+      '/png',
+      'image/*',
+      'image/png/x',
+      ' image/png',
+      'image/png, text/html',
+      'a/b\n',
+    ];
+    for (const mediaType of others) expect(typeOf(mediaType), JSON.stringify(mediaType)).toBeUndefined();
+  });
+
+  it('has a hash of 64 hexadecimal digits, and is told in lower case', () => {
+    const hash = 'ab'.repeat(32);
+    expect(begun({ sha256: hash.toUpperCase() })?.data).toMatchObject({ sha256: hash });
+    for (const sha256 of [hash.slice(1), `${hash}0`, `${hash}\n`, hash.replace('a', 'g'), ` ${hash.slice(1)}`]) {
+      expect(begun({ sha256 })?.success, JSON.stringify(sha256)).toBe(false);
+    }
+  });
+
+  it('has at least one byte, and a whole number of them', () => {
+    expect(begun({ size: 1 })?.success).toBe(true);
+    for (const size of [0, -1, 0.5, 2 ** 53, '1', null]) expect(begun({ size })?.success, String(size)).toBe(false);
   });
 });

@@ -29,6 +29,7 @@ const resolved = (schema: JsonObject): JsonObject => {
 };
 
 export const isMetadata = (schema: JsonObject): boolean => schema['additionalProperties'] === true;
+export const isBinary = (schema: JsonObject): boolean => schema['format'] === 'binary';
 
 /** Every field of a payload, at any depth, with its schema. */
 export const fieldsOf = (schema: JsonObject, path: readonly string[] = []): { path: string[]; schema: JsonObject }[] =>
@@ -43,6 +44,18 @@ const texts = (minLength: number, maxLength: number) =>
     .string({ unit: 'grapheme', minLength: Math.max(minLength, 1), maxLength: Math.min(Math.max(maxLength, 1), 12) })
     // An id may have no control characters.
     .map((text) => text.replaceAll(/\p{Cc}/gu, '') || 'x');
+
+/** The pattern of an id says what it has not: `texts` keeps to it. */
+const IS_ID = /^\^\[\^/;
+
+/** Texts of a pattern as they come out again: in lower case, a media type without its parameters. */
+const patterned = (pattern: string, maxLength: number) =>
+  fc
+    .stringMatching(new RegExp(pattern))
+    .map((value) => (value.split(';')[0] ?? '').trim().toLowerCase())
+    .filter((value) => value.length <= maxLength);
+
+const bytes = fc.uint8Array({ minLength: 1, maxLength: 64 });
 
 const metadataValues = fc.dictionary(
   fc.string({ maxLength: 8 }).filter((key) => key !== '__proto__'),
@@ -72,6 +85,10 @@ export const valid = (given: JsonObject): fc.Arbitrary<unknown> => {
         max: Math.min(numberOf('maximum', 1_000_000), Number.MAX_SAFE_INTEGER),
       });
     case 'string':
+      if (isBinary(schema)) return bytes;
+      if (typeof schema['pattern'] === 'string' && !IS_ID.test(schema['pattern'])) {
+        return patterned(schema['pattern'], numberOf('maxLength', 255));
+      }
       return texts(numberOf('minLength', 0), Math.floor(numberOf('maxLength', 64) / 16));
     case 'array':
       return fc.uniqueArray(valid(schema['items'] as JsonObject), {
@@ -88,9 +105,9 @@ export const valid = (given: JsonObject): fc.Arbitrary<unknown> => {
   }
 };
 
-/** Objects and arrays inside a value, itself included. */
+/** Objects and arrays inside a value, itself included; bytes are handed on as they came, and are not among them. */
 export const objectsIn = (value: unknown, found = new Set<object>()): Set<object> => {
-  if (typeof value !== 'object' || value === null || found.has(value)) return found;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || found.has(value)) return found;
   found.add(value);
   for (const item of Object.values(value)) objectsIn(item, found);
   return found;

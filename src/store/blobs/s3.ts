@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadBucketCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -293,7 +294,7 @@ class S3Blobs implements Blobs {
  * @throws StoreStartError when the bucket can't be read
  */
 export const openS3Blobs = async (options: S3BlobsOptions): Promise<Blobs> => {
-  const { bucket, prefix, region, endpoint, forcePathStyle } = options.place;
+  const { bucket, region, endpoint, forcePathStyle } = options.place;
   const client = new S3Client({
     ...(region && { region }),
     ...(endpoint && { endpoint }),
@@ -305,7 +306,7 @@ export const openS3Blobs = async (options: S3BlobsOptions): Promise<Blobs> => {
   });
   makeFolder(options.tempFolder);
   try {
-    await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }));
+    await client.send(new HeadBucketCommand({ Bucket: bucket }));
   } catch (error) {
     client.destroy();
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
