@@ -1,4 +1,5 @@
 /** A process of its own: decoders of images are large, and what crashes here ends nobody's connection. */
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import exifReader from 'exif-reader';
@@ -42,6 +43,31 @@ const tellsPlace = ({ exif, xmp, iptc, comments }: Metadata): boolean =>
   (xmp !== undefined && PLACES.test(xmp.toString('latin1'))) ||
   (comments ?? []).some(({ keyword, text }) => /exif|xmp|iptc/i.test(keyword) || PLACES.test(`${keyword} ${text}`));
 
+/** A film behind the picture, more pictures in one file, XMP in a GIF: each can tell the place by itself, and decoders show none of it. */
+const HIDDEN: Readonly<Record<string, RegExp>> = {
+  'image/jpeg': /\xff\xe2[^]{2}MPF\0|ftyp(?:mp4|isom|qt|heic|mif1)/,
+  'image/gif': /XMP DataXMP/,
+};
+const EXIF = 'Exif\0\0';
+/** Longer than any of these marks. */
+const OVERLAP = 16;
+
+const hidesMore = async ({ path, mediaType }: ImageJob, { exif }: Metadata): Promise<boolean> => {
+  const pattern = HIDDEN[mediaType];
+  if (pattern === undefined) return false;
+  let exifCount = 0;
+  let tail = '';
+  for await (const piece of createReadStream(path)) {
+    const text = tail + (piece as Buffer).toString('latin1');
+    if (pattern.test(text)) return true;
+    tail = text.slice(-OVERLAP);
+    // One that lies in the overlap is counted with the next piece.
+    exifCount += text.split(EXIF).length - tail.split(EXIF).length;
+  }
+  // Of a file that ends in the middle of it, the last one does not matter.
+  return exifCount > (exif === undefined ? 0 : 1);
+};
+
 /** Written anew: what comes out is pixels and their colours, and nothing that was said of them. */
 const rewritten = (image: Sharp, mediaType: string, { chromaSubsampling, isProgressive, space }: Metadata): Sharp => {
   const upright = image.autoOrient();
@@ -64,7 +90,8 @@ const rewritten = (image: Sharp, mediaType: string, { chromaSubsampling, isProgr
   }
 };
 
-const look = async ({ path, mediaType, folder, bounds }: ImageJob): Promise<ImageAnswer> => {
+const look = async (job: ImageJob): Promise<ImageAnswer> => {
+  const { path, mediaType, folder, bounds } = job;
   // The size stands in the header: it is asked before anything is unpacked.
   const metadata = await sharp(path, { limitInputPixels: false, failOn: 'none' }).metadata();
   const { width, height } = metadata.autoOrient;
@@ -93,7 +120,8 @@ const look = async ({ path, mediaType, folder, bounds }: ImageJob): Promise<Imag
     width: made.width,
     height: made.height,
   };
-  if (!tellsPlace(metadata)) return { kind: 'image', width, height, cleanedPath: undefined, thumbnail };
+  if (!tellsPlace(metadata) && !(await hidesMore(job, metadata)))
+    return { kind: 'image', width, height, cleanedPath: undefined, thumbnail };
 
   const cleanedPath = join(folder, 'cleaned');
   await rewritten(open(frames > 1), mediaType, metadata).toFile(cleanedPath);
