@@ -136,7 +136,13 @@ export const LIMITS = {
     min: 1,
     max: 1_000_000_000,
     description:
-      'Width times height of an image, in all its frames. A larger one is refused with payload_too_large, and is never unpacked.',
+      'Width times height of an image. A larger one is refused with payload_too_large, and is never unpacked.',
+  },
+  imageFrames: {
+    default: 2_000,
+    min: 1,
+    max: 100_000,
+    description: 'Frames of an animated image. One with more is refused with payload_too_large, and is never unpacked.',
   },
   thumbnailPixels: {
     default: 320,

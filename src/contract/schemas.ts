@@ -167,10 +167,10 @@ export const Attachment = z
       description:
         '`checking`: its hash, its type and a virus scanner are looked at; it can not be sent yet. `ready`: it can. `refused`: nothing of it was kept.',
     }),
-    sha256: z
-      .string()
-      .optional()
-      .meta({ description: 'Of what is downloaded: an image that told where it was taken is kept without that.' }),
+    sha256: z.string().optional().meta({
+      description:
+        'Of what is downloaded: images are kept without what is said of them, where they were taken above all.',
+    }),
     width: z.int().min(1).optional(),
     height: z.int().min(1).optional(),
     thumbnail: Thumbnail.optional(),

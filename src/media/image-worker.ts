@@ -1,16 +1,21 @@
 /** A process of its own: decoders of images are large, and what crashes here ends nobody's connection. */
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import exifReader from 'exif-reader';
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import sharp, { type Metadata } from 'sharp';
 import type { Thumbnail } from '../ports/images.ts';
+import type { Anatomy } from './anatomy/anatomy.ts';
+import { gifAnatomy } from './anatomy/gif.ts';
+import { jpegAnatomy, orientationSegment } from './anatomy/jpeg.ts';
+import { pngAnatomy } from './anatomy/png.ts';
+import { webpAnatomy } from './anatomy/webp.ts';
 import type { ImageAnswer, ImageJob } from './image-job.ts';
 
 const THUMBNAIL_QUALITY = 78;
 const THUMBNAIL_TYPE = 'image/webp';
 /** Hardly to be told from the original. */
-const CLEANED_QUALITY = 93;
+const REWRITTEN_QUALITY = 93;
+/** What may be said of which way up an image is; 1 is as it stands in the file. */
+const UPRIGHT = 1;
 
 sharp.cache(false);
 // One at a time, and the machine's other work comes first.
@@ -26,83 +31,71 @@ sharp.unblock({
   ],
 });
 
-const PLACES = /gps|location|city|country|state|latitude|longitude/i;
-
-const exifTellsPlace = (exif: Buffer): boolean => {
-  try {
-    return Object.keys(exifReader(exif).GPSInfo ?? {}).some((name) => name !== 'GPSVersionID');
-  } catch {
-    // What can't be read here may be read elsewhere.
-    return true;
-  }
+const ANATOMIES: Readonly<Record<string, (bytes: Uint8Array) => Anatomy>> = {
+  'image/jpeg': jpegAnatomy,
+  'image/png': pngAnatomy,
+  'image/webp': webpAnatomy,
+  'image/gif': gifAnatomy,
 };
 
-const tellsPlace = ({ exif, xmp, iptc, comments }: Metadata): boolean =>
-  iptc !== undefined ||
-  (exif !== undefined && exifTellsPlace(exif)) ||
-  (xmp !== undefined && PLACES.test(xmp.toString('latin1'))) ||
-  (comments ?? []).some(({ keyword, text }) => /exif|xmp|iptc/i.test(keyword) || PLACES.test(`${keyword} ${text}`));
-
-/** A film behind the picture, more pictures in one file, XMP in a GIF: each can tell the place by itself, and decoders show none of it. */
-const HIDDEN: Readonly<Record<string, RegExp>> = {
-  'image/jpeg': /\xff\xe2[^]{2}MPF\0|ftyp(?:mp4|isom|qt|heic|mif1)/,
-  'image/gif': /XMP DataXMP/,
-};
-const EXIF = 'Exif\0\0';
-/** Longer than any of these marks. */
-const OVERLAP = 16;
-
-const hidesMore = async ({ path, mediaType }: ImageJob, { exif }: Metadata): Promise<boolean> => {
-  const pattern = HIDDEN[mediaType];
-  if (pattern === undefined) return false;
-  let exifCount = 0;
-  let tail = '';
-  for await (const piece of createReadStream(path)) {
-    const text = tail + (piece as Buffer).toString('latin1');
-    if (pattern.test(text)) return true;
-    tail = text.slice(-OVERLAP);
-    // One that lies in the overlap is counted with the next piece.
-    exifCount += text.split(EXIF).length - tail.split(EXIF).length;
-  }
-  // Of a file that ends in the middle of it, the last one does not matter.
-  return exifCount > (exif === undefined ? 0 : 1);
+/** The same picture from its pixels, upright. */
+const rewritten = async ({ path, mediaType }: ImageJob, { space }: Metadata, target: string): Promise<void> => {
+  const image = sharp(path, { limitInputPixels: false, failOn: 'none', animated: true }).autoOrient();
+  const coloured = space === 'cmyk' ? image : image.keepIccProfile();
+  const written =
+    mediaType === 'image/png'
+      ? coloured.png()
+      : mediaType === 'image/webp'
+        ? coloured.webp({ quality: REWRITTEN_QUALITY })
+        : coloured.avif({ quality: REWRITTEN_QUALITY, effort: 2 });
+  await written.toFile(target);
 };
 
-/** Written anew: what comes out is pixels and their colours, and nothing that was said of them. */
-const rewritten = (image: Sharp, mediaType: string, { chromaSubsampling, isProgressive, space }: Metadata): Sharp => {
-  const upright = image.autoOrient();
-  const coloured = space === 'cmyk' ? upright : upright.keepIccProfile();
-  switch (mediaType) {
-    case 'image/png':
-      return coloured.png();
-    case 'image/webp':
-      return coloured.webp({ quality: CLEANED_QUALITY });
-    case 'image/avif':
-      return coloured.avif({ quality: CLEANED_QUALITY, effort: 2 });
-    case 'image/gif':
-      return coloured.gif();
-    default:
-      return coloured.jpeg({
-        quality: CLEANED_QUALITY,
-        progressive: isProgressive,
-        chromaSubsampling: chromaSubsampling === '4:4:4' ? '4:4:4' : '4:2:0',
-      });
+/**
+ * The image without all that is said of it: where it was taken, above all. Of most formats the parts that make the picture are
+ * kept as they are; only what can't be taken apart, or would lie on its side, is written anew.
+ *
+ * @returns the path of the new file; undefined: there was nothing to leave out
+ */
+const cleaned = async (
+  job: ImageJob,
+  bytes: Uint8Array,
+  anatomy: Anatomy | undefined,
+  metadata: Metadata,
+): Promise<string | undefined> => {
+  const target = join(job.folder, 'cleaned');
+  const { orientation = UPRIGHT } = metadata;
+  const isJpeg = job.mediaType === 'image/jpeg';
+  if (anatomy === undefined || (!isJpeg && orientation !== UPRIGHT)) {
+    await rewritten(job, metadata, target);
+    return target;
   }
+  const { kept } = anatomy;
+  if (kept.reduce((sum, { length }) => sum + length, 0) === bytes.length) return undefined;
+  const [start = new Uint8Array(), ...rest] = kept;
+  const turned = isJpeg && orientation !== UPRIGHT ? [orientationSegment(orientation)] : [];
+  await writeFile(target, Buffer.concat([start, ...turned, ...rest]));
+  return target;
 };
 
 const look = async (job: ImageJob): Promise<ImageAnswer> => {
   const { path, mediaType, folder, bounds } = job;
-  // The size stands in the header: it is asked before anything is unpacked.
+  const bytes = await readFile(path);
+  // Frames are counted and sizes read before any decoder sees them.
+  const anatomy = ANATOMIES[mediaType]?.(bytes);
+  const frames = anatomy?.frames ?? 1;
+  const canvas = anatomy?.canvas ?? { width: 0, height: 0 };
+  if (canvas.width * canvas.height > bounds.pixels || frames > bounds.frames)
+    return { kind: 'too_large', ...canvas, frames };
   const metadata = await sharp(path, { limitInputPixels: false, failOn: 'none' }).metadata();
-  const { width, height } = metadata.autoOrient;
-  const frames = metadata.pages ?? 1;
-  if (width * height * frames > bounds.pixels) return { kind: 'too_large', width, height, frames };
+  const width = Math.max(canvas.width, metadata.autoOrient.width);
+  const height = Math.max(canvas.height, metadata.autoOrient.height);
+  if (width * height > bounds.pixels) return { kind: 'too_large', width, height, frames };
 
-  const limitInputPixels = bounds.pixels;
-  // Half a photo is still worth seeing.
-  const open = (animated: boolean): Sharp => sharp(path, { limitInputPixels, failOn: 'none', animated });
+  const cleanedPath = await cleaned(job, bytes, anatomy, metadata);
   const thumbnailPath = join(folder, 'thumbnail');
-  const made = await open(false)
+  // Half a photo is still worth seeing.
+  const made = await sharp(cleanedPath ?? path, { limitInputPixels: bounds.pixels, failOn: 'none' })
     .autoOrient()
     .resize({
       width: bounds.thumbnailPixels,
@@ -120,13 +113,6 @@ const look = async (job: ImageJob): Promise<ImageAnswer> => {
     width: made.width,
     height: made.height,
   };
-  if (!tellsPlace(metadata) && !(await hidesMore(job, metadata)))
-    return { kind: 'image', width, height, cleanedPath: undefined, thumbnail };
-
-  const cleanedPath = join(folder, 'cleaned');
-  await rewritten(open(frames > 1), mediaType, metadata).toFile(cleanedPath);
-  if (tellsPlace(await sharp(cleanedPath, { limitInputPixels }).metadata()))
-    return { kind: 'failed', reason: 'the image still tells its place' };
   return { kind: 'image', width, height, cleanedPath, thumbnail };
 };
 

@@ -30,7 +30,7 @@ export interface InspectorOptions {
   readonly scanner: Scanner | undefined;
   /** A folder for what is made of files; it exists. */
   readonly tempFolder: string;
-  readonly limits: Pick<Limits, 'imagePixels' | 'thumbnailPixels'>;
+  readonly limits: Pick<Limits, 'imagePixels' | 'imageFrames' | 'thumbnailPixels'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -101,26 +101,31 @@ class FileInspector implements Inspector {
   }
 
   async #inspectImage(path: string, content: AttachmentContent): Promise<Inspected> {
-    const { images, limits, tempFolder } = this.#options;
+    const { images, limits, tempFolder, log } = this.#options;
     const folder = await mkdtemp(join(tempFolder, 'image-'));
     const release = (): Promise<void> => rm(folder, { recursive: true, force: true }).catch(() => undefined);
     try {
       const seen = await images.look(path, content.mediaType, folder, {
         pixels: limits.imagePixels,
+        frames: limits.imageFrames,
         thumbnailPixels: limits.thumbnailPixels,
       });
       if (seen.kind === 'too_large') {
-        const frames = seen.frames === 1 ? '' : ` in ${String(seen.frames)} frames`;
+        const { width, height, frames } = seen;
+        const tooMany = frames > limits.imageFrames;
         throw new DeskwireError(
           'payload_too_large',
-          `Found an image of ${String(seen.width)} × ${String(seen.height)} pixels${frames}, expected at most ${String(limits.imagePixels)} in all (limits.imagePixels).`,
-          { details: { width: seen.width, height: seen.height, frames: seen.frames } },
+          tooMany
+            ? `Found an image of ${String(frames)} frames, expected at most ${String(limits.imageFrames)} (limits.imageFrames).`
+            : `Found an image of ${String(width)} × ${String(height)} pixels, expected at most ${String(limits.imagePixels)} in all (limits.imagePixels).`,
+          { details: { width, height, frames } },
         );
       }
       if (seen.kind === 'unreadable') {
+        log.info({ reason: seen.reason, mediaType: content.mediaType }, 'an image could not be read');
         throw new DeskwireError(
           'unsupported_media_type',
-          `The content begins like ${content.mediaType} and can't be read as an image: ${seen.reason.slice(0, 200)}.`,
+          `The content begins like ${content.mediaType} and can't be read as an image.`,
           { details: { found: content.mediaType } },
         );
       }

@@ -49,6 +49,10 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   'video/ogg': /^audio\/ogg$/,
 };
 
+/** Ends of names that make a double click run what is in the file, whatever that is. */
+const RUNS =
+  /\.(?:ade|adp|apk|app|application|appref-ms|appx|bat|chm|cmd|com|command|cpl|deb|desktop|dll|dmg|exe|hta|inf|ins|iso|isp|jar|jnlp|js|jse|ksh|lnk|mjs|msc|msh|msi|msix|msp|mst|pif|pkg|ps1|psd1|psm1|py|pyw|rb|reg|rpm|scf|scr|sct|sh|shb|sys|url|vb|vbe|vbs|vhdx?|webloc|wsc|wsf|wsh|xbap|xll)\.?$/i;
+
 /** What is drawn by a browser with scripts in it, however it begins. */
 const MARKUP: readonly (readonly [RegExp, string])[] = [
   [/^(?:<\?xml[^>]*>)?(?:\s|<!--[^]*?-->|<!doctype svg[^>]*>)*<(?:\w+:)?svg[\s>/]/i, 'image/svg+xml'],
@@ -66,22 +70,28 @@ const normal = (type: string): string => {
 
 const recognised: ReadonlySet<string> = new Set([...supportedMimeTypes].map(normal));
 
-const decode = (head: Uint8Array): string => {
-  const [first, second] = head;
-  const encoding =
-    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
-  return new TextDecoder(encoding).decode(head.subarray(0, MARKUP_BYTES)).trimStart();
+const encodingOf = ([first, second]: Uint8Array): 'utf-16le' | 'utf-16be' | 'utf-8' => {
+  if (first === 0xff && second === 0xfe) return 'utf-16le';
+  return first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8';
 };
+
+const decode = (head: Uint8Array): string =>
+  new TextDecoder(encodingOf(head)).decode(head.subarray(0, MARKUP_BYTES)).trimStart();
+
+/** Text of two bytes a letter, with the mark that says in which order. */
+const isUtf16 = (head: Uint8Array): boolean =>
+  encodingOf(head) !== 'utf-8' && !/[\u0000-\u0008\u000e-\u001f\ufffd\ufffe\uffff]/.test(decode(head).slice(0, -1));
 
 /** What a file is by its first bytes. */
 const found = async (head: Uint8Array): Promise<string> => {
-  const detected = normal((await fileTypeFromBuffer(head))?.mime ?? UNKNOWN);
+  // Its mark of order looks like the start of a recording.
+  const detected = isUtf16(head) ? UNKNOWN : normal((await fileTypeFromBuffer(head))?.mime ?? UNKNOWN);
   if (detected !== UNKNOWN && detected !== 'application/xml') return detected;
   const text = decode(head);
   const markup = MARKUP.find(([pattern]) => pattern.test(text))?.[1];
   if (markup !== undefined) return markup;
   if (detected !== UNKNOWN) return detected;
-  return (await isBinaryFile(Buffer.from(head))) ? UNKNOWN : TEXT;
+  return !isUtf16(head) && (await isBinaryFile(Buffer.from(head))) ? UNKNOWN : TEXT;
 };
 
 const goesWith = (claim: string, actual: string): boolean => {
@@ -101,6 +111,14 @@ export class AttachmentTypes {
 
   /** Refuses a claim before there are bytes. @throws unsupported_media_type */
   checkClaim(claim: Claim): void {
+    const [ending] = RUNS.exec(claim.name.trim()) ?? [];
+    if (ending !== undefined && !this.accepted.includes('*/*')) {
+      throw new DeskwireError(
+        'unsupported_media_type',
+        `Found a name that ends with ${ending}, which runs when it is opened; expected one that does not.`,
+        { details: { found: ending, source: 'name' } },
+      );
+    }
     for (const [source, type] of this.#claims(claim)) {
       if (type !== UNKNOWN && !this.#accepts(type)) throw this.#notAccepted(type, `the ${source} says`);
     }

@@ -1,6 +1,7 @@
 export interface ImageBounds {
-  /** Width times height times frames. */
+  /** Width times height. */
   readonly pixels: number;
+  readonly frames: number;
   /** Longest side of the thumbnail. */
   readonly thumbnailPixels: number;
 }
@@ -19,11 +20,12 @@ export type LookedAt =
       readonly kind: 'image';
       readonly width: number;
       readonly height: number;
-      /** The image without what tells where it was taken; undefined: it told nothing. */
+      /** The image without anything that is said of it, where it was taken above all; undefined: nothing was said. */
       readonly cleanedPath: string | undefined;
       readonly thumbnail: Thumbnail;
     }
   | { readonly kind: 'too_large'; readonly width: number; readonly height: number; readonly frames: number }
+  /** `reason` is for the log: it may name paths. */
   | { readonly kind: 'unreadable'; readonly reason: string };
 
 /**

@@ -63,7 +63,7 @@ export interface Store {
   beginAttachment(write: BeginAttachment): Promise<BeginOutcome>;
   /** Of any tenant: who asks makes sure that it is his. */
   attachment(attachmentId: string): Promise<AttachmentRecord | null>;
-  /** Replaces the record if it is in the state `from`; false, and nothing changed, when it is not. */
+  /** Replaces the record if it is in the state `from` and in no message; false, and nothing changed, when it is not. */
   changeAttachment(change: { record: AttachmentRecord; from: AttachmentRecord['state'] }): Promise<boolean>;
   /** Deletes the record, and gives its bytes back to the tenant, unless it stands in a message. */
   removeAttachment(record: Pick<AttachmentRecord, 'tenant' | 'id'>): Promise<boolean>;

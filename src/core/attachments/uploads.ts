@@ -175,13 +175,16 @@ export class Uploads {
   abort(actor: Actor, attachmentId: string): Promise<void> {
     return this.#inTurn(attachmentId, async (line) => {
       const record = await this.#fresh(line, actor, attachmentId);
+      const { message } = record;
       line.record = undefined;
       line.received = undefined;
-      const gone = await this.#options.store.changeAttachment({
-        record: { ...record, state: 'gone', expiresAt: isoTime(this.#options.clock.now()) },
-        from: record.state,
-      });
-      if (record.message !== null || !gone)
+      const gone =
+        message === null &&
+        (await this.#options.store.changeAttachment({
+          record: { ...record, state: 'gone', expiresAt: isoTime(this.#options.clock.now()) },
+          from: record.state,
+        }));
+      if (!gone)
         throw invalidField('attachmentId', 'expected an upload, found one that stands in a message; delete that');
       await erase(this.#options, record);
     });

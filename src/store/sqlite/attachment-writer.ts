@@ -101,7 +101,8 @@ export class AttachmentWriter {
 
   change([, row, from]: ChangeAttachmentWrite): Outcome {
     const [size, state, seq] = this.#standing(row);
-    if (state !== from || (seq !== null && row.state !== 'gone')) return CONFLICT;
+    // Of one in a message only the message's deletion makes an end.
+    if (state !== from || seq !== null) return CONFLICT;
     this.#sql.change(row.state, row.size, row.expiresAt, row.record, row.id);
     this.#sql.addBytes(row.tenant, row.size - Number(size));
     return COMMITTED;

@@ -23,6 +23,9 @@ const rangeOf = ({ headers }: FastifyRequest, size: number, etag: string): ByteR
   // Of a file that never changes, only the tag says that it is the same.
   const condition = headers['if-range'];
   if (range === undefined || (condition !== undefined && condition !== etag)) return undefined;
+  // A suffix longer than the file is all of it (RFC 9110 §14.1.2).
+  const suffix = /^bytes=-(\d+)$/.exec(range)?.[1];
+  if (suffix !== undefined && Number(suffix) >= size) return { start: 0, end: size - 1 };
   const ranges = parseRange(size, range);
   if (ranges === -1) return 'beyond';
   if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined;
@@ -60,9 +63,12 @@ const send = async (request: FastifyRequest, reply: FastifyReply, download: Down
 
 /** `GET /v1/attachments/:id?…`: what a signed link leads to, whole or a range of it. */
 export const attachmentsRoute = (app: FastifyInstance, open: OpenDownload): void => {
-  app.get<{ Params: { id: string }; Querystring: LinkQuery }>(
-    '/v1/attachments/:id',
-    { helmet: { contentSecurityPolicy: { useDefaults: false, directives: SANDBOX_CSP } } },
-    async (request, reply) => send(request, reply, await open(request.params.id, request.query)),
-  );
+  app.route<{ Params: { id: string }; Querystring: LinkQuery }>({
+    method: ['GET', 'HEAD'],
+    url: '/v1/attachments/:id',
+    // Its own: the one made from GET would count the bytes of an empty answer.
+    exposeHeadRoute: false,
+    helmet: { contentSecurityPolicy: { useDefaults: false, directives: SANDBOX_CSP } },
+    handler: async (request, reply) => send(request, reply, await open(request.params.id, request.query)),
+  });
 };
