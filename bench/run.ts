@@ -1,18 +1,19 @@
 /**
  * Measures Deskwire beside a peer, in turns, on one machine, and prints tables.
  *
- *     npx tsx bench/run.ts [messages] [routing] [--rounds 5] [--smoke]
+ *     npx tsx bench/run.ts [messages] [routing] [attachments] [--rounds 5] [--smoke]
  *
- * Without a name: all of them. `--smoke`: small counts, one round; says only whether everything works and every message and
- * every assignment is accounted for.
+ * Without a name: all of them. `--smoke`: small counts, one round; says only whether everything works and every message,
+ * assignment and file is accounted for.
  */
 import { parseArgs } from 'node:util';
+import { benchAttachments } from './attachments.ts';
 import { build } from './build.ts';
 import { cleanUpAtExit } from './children.ts';
 import { benchMessages } from './messages.ts';
 import { benchRouting } from './routing.ts';
 
-const BENCHES = { messages: benchMessages, routing: benchRouting };
+const BENCHES = { messages: benchMessages, routing: benchRouting, attachments: benchAttachments };
 const NAMES = Object.keys(BENCHES) as (keyof typeof BENCHES)[];
 
 const { values: args, positionals } = parseArgs({

@@ -1,6 +1,7 @@
-/* global io, crypto, setInterval */
+/* global io, location, crypto, setInterval */
 // One person's chat over socket.io-client: the stream of a conversation, complete and in order whatever happens to the
-// connection, and an outbox that sends everything once. It knows nothing of the page: see page.js.
+// connection, and an outbox that sends everything once, files too (upload.js). It knows nothing of the page: see page.js.
+import { Upload } from './upload.js';
 
 /** undefined: the server that this page came from. Any other one has to list the page's origin in DESKWIRE_ALLOWED_ORIGINS. */
 const SERVER = undefined;
@@ -20,9 +21,11 @@ export class Chat {
   lastSeq = 0;
   /** Whether entries come as events: from the last page of a join until the connection is lost. */
   #live = false;
-  /** Messages without an answer from the server yet, in the order in which they were written. */
+  /** Messages without an answer from the server yet, in the order in which they were written, each with its uploads. */
   #outbox = [];
   #sending = false;
+  /** The last upload: the next one follows it. */
+  #uploads = Promise.resolve();
   #typists = new Map();
   #typingSince = 0;
 
@@ -32,8 +35,8 @@ export class Chat {
   #lookedAt = 0;
 
   /**
-   * `view` shows things: `state`, `session`, `clear`, `entry`, `pending`, `failed`, `typing`; `standing`, how the
-   * conversation stands; and for an agent `work`, `agents` and `offers`.
+   * `view` shows things: `state`, `session`, `clear`, `entry`, `pending`, `dropped`, `failed`, `typing`; `standing`, how the
+   * conversation stands; and for an agent `work`, `agents` and `offers`. How files get on is told to who attaches them.
    */
   constructor(token, view) {
     this.view = view;
@@ -243,8 +246,8 @@ export class Chat {
     this.#typists.clear();
     this.#showTyping();
     this.view.clear();
-    for (const message of this.#outbox) {
-      if ((message.conversationId ?? conversationId) === conversationId) this.view.pending(message);
+    for (const { message, uploads } of this.#outbox) {
+      if ((message.conversationId ?? conversationId) === conversationId) this.view.pending(message, uploads);
     }
   }
 
@@ -278,13 +281,71 @@ export class Chat {
     this.view.entry(entry);
   }
 
+  /** What links are relative to. */
+  get server() {
+    return SERVER ?? location.href;
+  }
+
+  /** A new link to a file of a message: `{ url, thumbnailUrl, expiresAt }`. */
+  link(attachmentId) {
+    return this.request('attachment:link', { attachmentId });
+  }
+
+  /**
+   * Begins to upload a file, one after the other; the message that it goes with is written later. `file` is what Upload
+   * takes; with `refusal`, words, nothing is sent.
+   */
+  attach(file, onChange, refusal) {
+    const upload = new Upload(this.socket, file, onChange);
+    const { conversationId } = this;
+    if (refusal !== undefined) upload.refuse(new Error(refusal));
+    upload.done = this.#uploads.then(() => upload.run(() => this.#conversationToAttachTo(conversationId)));
+    this.#uploads = upload.done;
+    return upload;
+  }
+
+  /** A file needs a conversation to be in, so a customer's first one opens it. */
+  async #conversationToAttachTo(conversationId) {
+    if (this.session.role !== 'customer') return conversationId;
+    const { conversation } = await this.request('conversation:open', {});
+    if (conversation.id !== this.conversationId) {
+      this.#turnTo(conversation.id);
+      await this.refresh();
+    }
+    return conversation.id;
+  }
+
   /** Keeps a message until the server has it. A customer names no conversation: his one open one is found, or opened. */
-  write(text) {
-    const message = { clientMessageId: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, text };
+  write(text, uploads = []) {
+    const message = { clientMessageId: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
+    if (text !== '') message.text = text;
     if (this.session !== null && this.session.role !== 'customer') message.conversationId = this.conversationId;
-    this.#outbox.push(message);
+    const item = { message, uploads, isComplete: uploads.length === 0 };
+    this.#outbox.push(item);
     this.#typingSince = 0;
-    this.view.pending(message);
+    this.view.pending(message, uploads);
+    if (item.isComplete) void this.#flush();
+    else void this.#complete(item);
+  }
+
+  /** Waits for the files of a message; what is written in the meantime overtakes it. */
+  async #complete(item) {
+    const { message, uploads } = item;
+    await Promise.all(uploads.map(({ done }) => done));
+    for (const { file, error, state } of uploads) {
+      if (state === 'refused') this.view.failed(error, { text: file.name });
+    }
+    const ready = uploads.filter(({ state }) => state === 'ready');
+    if (ready.length > 0) {
+      // Where they were uploaded to; should that be closed by now, the server says what becomes of it.
+      message.conversationId = ready[0].conversationId;
+      message.attachmentIds = ready.map(({ attachment }) => attachment.id);
+    } else if (message.text === undefined) {
+      this.#outbox.splice(this.#outbox.indexOf(item), 1);
+      this.view.dropped(message);
+      return;
+    }
+    item.isComplete = true;
     void this.#flush();
   }
 
@@ -292,18 +353,20 @@ export class Chat {
   async #flush() {
     if (this.#sending) return;
     this.#sending = true;
-    while (this.#outbox.length > 0 && this.socket.connected) {
-      const [message] = this.#outbox;
+    for (;;) {
+      const item = this.#outbox.find(({ isComplete }) => isComplete);
+      if (item === undefined || !this.socket.connected) break;
+      const { message } = item;
       try {
         const { entry } = await this.request('message:send', message);
-        this.#outbox.shift();
+        this.#outbox.splice(this.#outbox.indexOf(item), 1);
         if (this.session.role === 'customer' && entry.conversationId !== this.conversationId) {
           this.#turnTo(entry.conversationId);
           await this.refresh();
         }
       } catch (error) {
         if (error.code && !error.retryable) {
-          this.#outbox.shift();
+          this.#outbox.splice(this.#outbox.indexOf(item), 1);
           this.view.failed(error, message);
         } else {
           await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs ?? RETRY_MS));

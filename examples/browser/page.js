@@ -2,13 +2,8 @@
 // The page: a pane for a customer, a pane for an agent, side by side. The tokens stand in the part of the address that
 // browsers keep to themselves: #customer=…&agent=…
 import { Chat } from './chat.js';
-
-/** Makes an element; text only ever becomes text. */
-const element = (tag, properties = {}, ...children) => {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-};
+import { attachedFile, element, errorInWords } from './files.js';
+import { Tray } from './tray.js';
 
 /** What a line of the log says that is no message. */
 const NOTES = {
@@ -65,13 +60,25 @@ class Pane {
       act('Close', () => void this.chat.close()),
     );
     this.typists = element('p', { className: 'typing', ariaLive: 'polite' });
+    this.picker = element('input', { type: 'file', multiple: true, hidden: true });
+    this.picker.onchange = () => {
+      this.tray.add(this.picker.files);
+      // The same file may be chosen again.
+      this.picker.value = '';
+    };
+    const clip = element('img', { src: 'clip.svg', alt: '', width: 22, height: 22 });
+    this.attaching = element('button', { type: 'button', className: 'attach', disabled: true }, clip);
+    this.attaching.title = 'Attach files; they can be dropped and pasted, too';
+    this.attaching.ariaLabel = 'Attach files';
+    this.attaching.onclick = () => this.picker.click();
     this.input = element('input', {
       disabled: true,
       placeholder: 'Write a message',
       autocomplete: 'off',
       ariaLabel: `Message of ${title}`,
     });
-    const form = element('form', {}, this.input, element('button', { textContent: 'Send' }));
+    const sending = element('button', { textContent: 'Send' });
+    const form = element('form', {}, this.picker, this.attaching, this.input, sending);
     const header = element('header', {}, this.title, this.toggle, this.status);
     this.root = element(
       'section',
@@ -87,10 +94,14 @@ class Pane {
     );
     this.state('connecting');
     this.chat = new Chat(token, this);
+    this.tray = new Tray(this.chat);
+    form.before(this.tray.root);
+    this.#takeDropped();
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       const text = this.input.value.trim();
-      if (text !== '') this.chat.write(text);
+      const uploads = this.tray.take();
+      if (text !== '' || uploads.length > 0) this.chat.write(text, uploads);
       this.input.value = '';
     });
     this.input.addEventListener('input', () => this.chat.typing(this.input.value));
@@ -105,8 +116,9 @@ class Pane {
     this.status.textContent = text;
   }
 
-  session({ name, role }) {
+  session({ name, role, attachmentTypes }) {
     this.title.textContent = `${name} (${role})`;
+    this.picker.accept = attachmentTypes.includes('*/*') ? '' : attachmentTypes.join();
     this.allowWriting();
   }
 
@@ -115,6 +127,7 @@ class Pane {
     const { session, conversationId, isMine } = this.chat;
     const customer = session.role === 'customer';
     this.input.disabled = !customer && !isMine;
+    this.attaching.disabled = this.input.disabled;
     this.input.placeholder = this.input.disabled ? 'Nothing to answer' : 'Write a message';
     this.actions.hidden = customer || !isMine;
     if (!customer && conversationId === null) this.stand.textContent = '';
@@ -178,6 +191,7 @@ class Pane {
     this.#rows.clear();
     this.log.replaceChildren();
     this.stand.textContent = '';
+    this.tray.turn();
     this.allowWriting();
     for (const button of this.conversations.children)
       button.classList.toggle('current', button.dataset.id === this.chat.conversationId);
@@ -190,23 +204,36 @@ class Pane {
       this.#rows.get(entry.clientMessageId)?.remove();
       // What the server says by itself has no author.
       const name = entry.author?.name ?? 'Automatic answer';
-      this.#line(entry.id, entry.text ?? 'deleted', mine ? 'mine' : 'theirs', mine ? undefined : name);
+      const text = entry.deletedAt ? 'deleted' : entry.text;
+      const files = entry.attachments.map((attachment) => {
+        const renew = () => this.chat.link(attachment.id);
+        return attachedFile(attachment, { server: this.chat.server, renew });
+      });
+      this.#line(entry.id, text, mine ? 'mine' : 'theirs', mine ? undefined : name, files);
     } else if (entry.type === 'message:edited' || entry.type === 'message:deleted') {
       const row = this.#rows.get(entry.messageId);
-      if (row) row.lastChild.textContent = entry.text ?? 'deleted';
+      if (row) row.querySelector('span.text').textContent = entry.text ?? 'deleted';
+      if (entry.type === 'message:deleted') row?.querySelectorAll('a').forEach((file) => file.remove());
     } else if (NOTES[entry.type]) {
       this.#note(NOTES[entry.type](entry));
     }
   }
 
   /** Written, and not acknowledged yet. */
-  pending({ clientMessageId, text }) {
-    this.#line(clientMessageId, text, 'mine pending');
+  pending({ clientMessageId, text }, uploads) {
+    const lines = uploads.map((upload) => this.tray.lineOf(upload));
+    this.#line(clientMessageId, text, 'mine pending', undefined, lines);
+  }
+
+  /** Nothing is left of it to send. */
+  dropped({ clientMessageId }) {
+    this.#rows.get(clientMessageId)?.remove();
   }
 
   failed(error, message) {
-    this.#rows.get(message?.clientMessageId)?.remove();
-    this.#note(message ? `Not sent: ${message.text} (${error.message})` : error.message);
+    if (message) this.dropped(message);
+    const why = errorInWords(error);
+    this.#note(message ? `Not sent: ${message.text ?? 'files'} (${why})` : why);
   }
 
   typing(users) {
@@ -231,9 +258,27 @@ class Pane {
     this.allowWriting();
   }
 
-  #line(id, text, className, author) {
+  /** Files that are dropped on the pane, or pasted into it. */
+  #takeDropped() {
+    const take = (event, transfer) => {
+      if (transfer.files.length === 0) return;
+      event.preventDefault();
+      if (!this.attaching.disabled) this.tray.add(transfer.files);
+    };
+    const show = (over) => this.root.classList.toggle('dropping', over && !this.attaching.disabled);
+    this.root.addEventListener('paste', (event) => take(event, event.clipboardData));
+    this.root.addEventListener('dragover', (event) => show(event.dataTransfer.types.includes('Files')));
+    this.root.addEventListener('dragleave', (event) => show(this.root.contains(event.relatedTarget)));
+    this.root.addEventListener('drop', (event) => {
+      show(false);
+      take(event, event.dataTransfer);
+    });
+  }
+
+  #line(id, text, className, author, files = []) {
     const by = author === undefined ? [] : [element('small', { textContent: author })];
-    const row = element('li', { className }, ...by, element('span', { textContent: text }));
+    const said = element('span', { className: 'text', textContent: text ?? '' });
+    const row = element('li', { className }, ...by, said, ...files);
     this.#rows.set(id, row);
     this.#append(row);
   }
@@ -262,6 +307,12 @@ const becomeVisitor = async () => {
   location.hash = `customer=${token}`;
 };
 
+// A file that is dropped beside a pane would be opened instead of the page.
+for (const name of ['dragover', 'drop']) {
+  addEventListener(name, (event) => {
+    if (event.dataTransfer.types.includes('Files')) event.preventDefault();
+  });
+}
 addEventListener('hashchange', () => location.reload());
 const tokens = new URLSearchParams(location.hash.slice(1));
 for (const title of ['Customer', 'Agent']) {

@@ -1,4 +1,4 @@
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core';
 
 const EXECUTABLE = '/usr/bin/chromium';
 const ARGS = [
@@ -37,6 +37,12 @@ export interface Side {
   /** Where the conversation can be handed to. */
   targets(): Promise<string[]>;
   transferTo(label: string): Promise<void>;
+  /** Chooses files, as paths or made up. */
+  attach(files: Parameters<Locator['setInputFiles']>[0]): Promise<void>;
+  /** The files on their way, `photo.png: 3 MB`, wherever they are shown; those of the next message, or of one that waits. */
+  files(): Promise<string[]>;
+  /** The files of messages, by their links. */
+  attached: Locator;
 }
 
 /** One of the page's panes. */
@@ -49,10 +55,10 @@ export const side = (page: Page, id: 'customer' | 'agent'): Side => {
     messages: () => text('.log .mine, .log .theirs'),
     log: () => pane.locator('.log li').allTextContents(),
     write: async (words) => {
-      await pane.locator('input').fill(words);
-      await pane.locator('input').press('Enter');
+      await pane.getByRole('textbox').fill(words);
+      await pane.getByRole('textbox').press('Enter');
     },
-    begin: (words) => pane.locator('input').fill(words),
+    begin: (words) => pane.getByRole('textbox').fill(words),
     typing: async () => (await pane.locator('.typing').textContent()) ?? '',
     state: () => pane.locator('.state').getAttribute('data-state'),
     pendingCount: () => pane.locator('.pending').count(),
@@ -66,6 +72,14 @@ export const side = (page: Page, id: 'customer' | 'agent'): Side => {
       await pane.locator('.actions select').selectOption({ label });
       await pane.getByRole('button', { name: 'Transfer', exact: true }).click();
     },
+    attach: (files) => pane.locator('input[type=file]').setInputFiles(files),
+    // Its name, what is said of it, and the sign on its button.
+    files: async () =>
+      (await pane.locator('.file:visible').allInnerTexts()).map((shown) => {
+        const [name, said] = shown.split('\n');
+        return `${String(name)}: ${String(said)}`;
+      }),
+    attached: pane.locator('.log a'),
   };
 };
 

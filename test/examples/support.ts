@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join, resolve } from 'node:path';
 import type { Entry } from '../../src/contract/schemas.ts';
 import type { TestClient } from '../support/client.ts';
 import { ServerProcess } from '../support/process.ts';
+import type { Random } from '../support/random.ts';
 import { tokenFor, type Identity } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -23,7 +25,7 @@ export const COMES_BACK = { reconnection: true, reconnectionDelay: 50, reconnect
 
 /** A server that is killed and started again on the same port and data. */
 export class Desk {
-  readonly #dataDir = mkdtempSync(join(tmpdir(), 'deskwire-examples-'));
+  readonly dataDir = mkdtempSync(join(tmpdir(), 'deskwire-examples-'));
   readonly #env: Record<string, string>;
   #server: ServerProcess | undefined;
   url = '';
@@ -35,7 +37,7 @@ export class Desk {
 
   async start(): Promise<void> {
     const port = this.url === '' ? '0' : new URL(this.url).port;
-    this.#server = new ServerProcess({ DATA_DIR: this.#dataDir, PORT: port, NODE_ENV: 'development', ...this.#env });
+    this.#server = new ServerProcess({ DATA_DIR: this.dataDir, PORT: port, NODE_ENV: 'development', ...this.#env });
     this.url = await this.#server.url();
   }
 
@@ -45,7 +47,7 @@ export class Desk {
 
   async remove(): Promise<void> {
     await this.kill();
-    rmSync(this.#dataDir, { recursive: true, force: true });
+    rmSync(this.dataDir, { recursive: true, force: true });
   }
 }
 
@@ -56,7 +58,13 @@ export class Example {
   #err = '';
 
   constructor(command: string, args: string[], token: string, more: Record<string, string> = {}) {
-    const env = { PATH: process.env['PATH'] ?? '', PYTHONUNBUFFERED: '1', TOKEN: token, ...more };
+    const env = {
+      PATH: process.env['PATH'] ?? '',
+      PYTHONUNBUFFERED: '1',
+      PYTHONDONTWRITEBYTECODE: '1',
+      TOKEN: token,
+      ...more,
+    };
     this.#child = spawn(command, args, { cwd: resolve(EXAMPLES, '..'), env });
     this.#child.stdout?.on('data', (chunk: Buffer) => (this.#out += chunk.toString()));
     this.#child.stderr?.on('data', (chunk: Buffer) => (this.#err += chunk.toString()));
@@ -120,3 +128,23 @@ export const spoken = (log: readonly Entry[]): string[] =>
 
 /** A log without holes begins at 1 and counts on. */
 export const inOrder = (log: readonly Entry[]): boolean => log.every(({ seq }, index) => seq === index + 1);
+
+/** Lines of text that a seed tells: as many bytes as are asked for, the same for the same seed. */
+export const seededText = (seed: number, bytes: number): Buffer => {
+  const line = (index: number): string =>
+    `${createHash('sha256')
+      .update(`${String(seed)}:${String(index)}`)
+      .digest('hex')}\n`;
+  return Buffer.from(Array.from({ length: Math.ceil(bytes / 65) }, (_, index) => line(index)).join('')).subarray(
+    0,
+    bytes,
+  );
+};
+
+export const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+
+/** Places in a transfer of so many bytes, one in each of `count` equal parts of it, as the random numbers say. */
+export const placesIn = (random: Random, bytes: number, count: number): number[] =>
+  Array.from({ length: count }, (_, index) =>
+    Math.floor(((index + random.next()) / count) * bytes * 0.9 + bytes * 0.05),
+  );

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConversationQuery, Store } from '../../src/ports/store.ts';
+import { storeAttachmentsSuite } from './contract-attachments-suite.ts';
 import { storeReadsSuite } from './contract-reads-suite.ts';
+import { storeSentAttachmentsSuite } from './contract-sent-attachments-suite.ts';
 import {
   appendOf,
   factsChange,
@@ -290,5 +292,7 @@ export const storeContractSuite = (name: string, makeStore: () => Promise<MadeSt
     });
 
     storeReadsSuite(() => store);
+    storeAttachmentsSuite(() => store);
+    storeSentAttachmentsSuite(() => store);
   });
 };

@@ -34,6 +34,9 @@ export interface WireDocument {
 
 const isObject = (value: unknown): value is Record<string, unknown> => value !== null && typeof value === 'object';
 
+/** Stands for bytes, to which the document's `format: binary` belongs, and for nothing else: an id may not have a NUL. */
+export const BYTES = '\u0000bytes';
+
 /** Calls `visit` with each object within a value, itself among them. */
 export const eachObject = (value: unknown, visit: (object: Record<string, unknown>) => void): void => {
   if (!isObject(value)) return;
@@ -61,6 +64,7 @@ export const readDocument = (yaml: string): WireDocument => {
   const { channels, operations, components } = Shape.parse(document);
   const ajv = new Ajv({ strict: true, allowUnionTypes: true });
   addFormats.default(ajv);
+  ajv.addFormat('binary', (text: string) => text === BYTES);
   // Carries the named schemas, so that references of the document resolve as they stand.
   ajv.addKeyword('components');
   const compile = (schema: object): ValidateFunction =>

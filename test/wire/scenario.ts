@@ -2,10 +2,13 @@ import type { TestClient } from '../support/client.ts';
 import { closedForNow } from '../support/hours.ts';
 import { agent, bot, customer, supervisor, type Identity, type TestServerOptions } from '../support/server.ts';
 import { until } from '../support/until.ts';
+import { FILES_SERVER, heldFiles, holdFiles, sendFiles } from './files.ts';
 
-/** The server on which the scenario is played: agents are asked first, and one department is closed. */
+/** The server on which the scenario is played: agents are asked first, one department is closed, and files are scanned. */
 export const SCENARIO_SERVER: TestServerOptions = {
+  ...FILES_SERVER,
   env: {
+    ...FILES_SERVER.env,
     DESKWIRE_ROUTING: 'offer',
     DESKWIRE_DEPARTMENTS: JSON.stringify({
       orders: {},
@@ -16,13 +19,14 @@ export const SCENARIO_SERVER: TestServerOptions = {
 
 export type Connect = (identity: Identity) => Promise<TestClient>;
 
-/** The people of the scenario, and the conversations in the order in which they were opened. */
+/** The people of the scenario, and the conversations and files in the order in which they came. */
 export interface Cast {
   readonly ann: TestClient;
   readonly bob: TestClient;
   readonly boss: TestClient;
   readonly robot: TestClient;
   readonly conversationIds: readonly string[];
+  readonly attachmentIds: readonly string[];
 }
 
 const NOWHERE = { conversationId: 'nowhere' };
@@ -190,16 +194,21 @@ export const playScenario = async (connect: Connect): Promise<Cast> => {
   const bob = await connect(agent('bob', { name: 'Bob', departments: ['orders'], skills: ['parcels'], maxChats: 5 }));
   const boss = await connect(supervisor('boss', { name: 'Bo' }));
   const robot = await connect(bot('robot', { name: 'Robo' }));
-  const people = { ann, bob, boss, robot, conversationIds: [] };
+  const people = { ann, bob, boss, robot, conversationIds: [], attachmentIds: [] };
   const conversationIds = await opening(people);
   const [conversationId = ''] = conversationIds;
   await answering(people, conversationIds);
   await talking(people, conversationId);
+  const held = await holdFiles(ann, conversationId);
+  const sentIds = await sendFiles(people, conversationId);
   await handingOver(people, conversationId);
   await ending(people, conversationId);
-  const { entry } = await ann.request('message:send', { conversationId, clientMessageId: 'end', text: 'The end' });
+  const invoiceId = await heldFiles(ann, held);
+  const { entry } = await ann.request('message:send', {
+    ...{ conversationId, clientMessageId: 'end', text: 'The end', attachmentIds: [invoiceId] },
+  });
   for (const client of [ann, bob, boss]) {
     await until('the end', () => client.entries(conversationId).some(({ seq }) => seq === entry.seq));
   }
-  return { ...people, conversationIds };
+  return { ...people, conversationIds, attachmentIds: [...sentIds, invoiceId, held.infectedId] };
 };

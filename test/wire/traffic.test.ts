@@ -3,7 +3,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Clients, type TestClient } from '../support/client.ts';
 import { customer, startServer, tokenFor } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { COMMITTED, readDocument } from './document.ts';
+import { BYTES, COMMITTED, readDocument } from './document.ts';
 import { playScenario, SCENARIO_SERVER } from './scenario.ts';
 import { record, TrafficCheck, type Traffic } from './traffic.ts';
 
@@ -20,7 +20,8 @@ const FEW_REQUESTS = 4;
 
 /** Everything the server and its clients say to each other, from the first handshake to the drain. */
 const recordDay = async (transport: 'websocket' | 'polling'): Promise<Traffic[][]> => {
-  const server = await startServer({ ...SCENARIO_SERVER, limits: { requestsInFlight: FEW_REQUESTS } });
+  const limits = { ...SCENARIO_SERVER.limits, requestsInFlight: FEW_REQUESTS };
+  const server = await startServer({ ...SCENARIO_SERVER, limits });
   const recorded: Traffic[][] = [];
   const open = (token: unknown): TestClient => {
     const client = clients.open(server.url, { token }, { transports: [transport] });
@@ -187,6 +188,19 @@ describe('the check itself', () => {
     expect(checked(recorded).problems.join()).toContain(
       'conversation:leave was done with a payload that the document refuses',
     );
+  });
+
+  it('[WIRE-1] sees that bytes were taken where the document has a text, and a text where it has bytes', () => {
+    const recorded = good();
+    for (const request of find(recorded, 'request', 'attachment:chunk'))
+      spoil(request.args[0], [], (payload) => (payload['data'] = 'text'));
+    expect(checked(recorded).problems.join()).toContain(
+      'attachment:chunk was done with a payload that the document refuses: /data must match format',
+    );
+    const others = good();
+    for (const request of find(others, 'request', 'typing:stop'))
+      spoil(request.args[0], [], (payload) => (payload['conversationId'] = BYTES));
+    expect(checked(others).problems.join()).toContain('typing:stop was done with a payload that the document refuses');
   });
 
   it('[WIRE-1] sees what of the document never was on the wire', () => {

@@ -1,7 +1,7 @@
 import type { ValidateFunction } from 'ajv';
 import { Decoder, PacketType, type Packet } from 'socket.io-parser';
 import type { TestSocket } from '../support/client.ts';
-import { eachObject, type WireDocument } from './document.ts';
+import { BYTES, eachObject, type WireDocument } from './document.ts';
 
 /** What a connection has said and heard, packet by packet, before any library has made sense of it. */
 export type Traffic =
@@ -24,9 +24,17 @@ const decoded = (onPacket: (packet: Packet) => void): ((packet: EnginePacket) =>
   };
 };
 
+/** As the document has it, which is about JSON. */
+const shown = (value: unknown): unknown => {
+  if (value instanceof Uint8Array || value instanceof ArrayBuffer) return BYTES;
+  if (Array.isArray(value)) return value.map(shown);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shown(member)]));
+};
+
 const named = (data: unknown): { name: string; args: unknown[] } => {
   const [name, ...args] = data as [unknown, ...unknown[]];
-  return { name: String(name), args };
+  return { name: String(name), args: args.map(shown) };
 };
 
 /** Writes down all packets of a connection, both ways. Call it in the tick in which the client was made. */
@@ -45,7 +53,7 @@ export const record = (socket: TestSocket): Traffic[] => {
         break;
       case PacketType.ACK:
       case PacketType.BINARY_ACK:
-        traffic.push({ kind: 'reply', id: id ?? -1, args: data as unknown[] });
+        traffic.push({ kind: 'reply', id: id ?? -1, args: (data as unknown[]).map(shown) });
         break;
       case PacketType.CONNECT_ERROR:
         traffic.push({ kind: 'connect_error', data: (data as { data?: unknown }).data });
