@@ -35,6 +35,13 @@ const rangeOf = ({ headers }: FastifyRequest, size: number, etag: string): ByteR
 const send = async (request: FastifyRequest, reply: FastifyReply, download: Download): Promise<FastifyReply> => {
   const { name, size, mediaType, tag } = download;
   const etag = `"${tag}"`;
+  const known = fresh(request.headers, { etag });
+  // Defined for GET alone (RFC 9110 §14.2).
+  const wanted = request.method === 'GET' ? rangeOf(request, size, etag) : undefined;
+  const range = wanted === 'beyond' ? undefined : wanted;
+  const isSent = request.method === 'GET' && !known && wanted !== 'beyond';
+  // Before any header: what can't be read is answered as an error.
+  const body = isSent ? await download.read(range) : undefined;
   reply
     .header('etag', etag)
     .header('accept-ranges', 'bytes')
@@ -44,10 +51,8 @@ const send = async (request: FastifyRequest, reply: FastifyReply, download: Down
     .header('cross-origin-resource-policy', 'cross-origin')
     .header('content-disposition', contentDisposition(name, { type: SHOWN.has(mediaType) ? 'inline' : 'attachment' }))
     .type(typeOf(mediaType));
-  if (fresh(request.headers, { etag })) return reply.code(304).send();
-
-  const range = rangeOf(request, size, etag);
-  if (range === 'beyond') {
+  if (known) return reply.code(304).send();
+  if (wanted === 'beyond') {
     return reply
       .code(416)
       .header('content-range', `bytes */${String(size)}`)
@@ -56,9 +61,7 @@ const send = async (request: FastifyRequest, reply: FastifyReply, download: Down
   if (range !== undefined) {
     reply.code(206).header('content-range', `bytes ${String(range.start)}-${String(range.end)}/${String(size)}`);
   }
-  reply.header('content-length', range === undefined ? size : range.end - range.start + 1);
-  if (request.method === 'HEAD') return reply.send();
-  return reply.send(await download.read(range));
+  return reply.header('content-length', range === undefined ? size : range.end - range.start + 1).send(body);
 };
 
 /** `GET /v1/attachments/:id?…`: what a signed link leads to, whole or a range of it. */
