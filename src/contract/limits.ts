@@ -96,7 +96,7 @@ export const LIMITS = {
       'Chunks of one connection in any second, which do not count as requests; beyond it, rate_limited with retryAfterMs.',
   },
   chunksInFlight: {
-    default: 8,
+    default: 4,
     min: 1,
     max: 1_000,
     description: 'Unanswered chunks of one connection; beyond it, rate_limited. Two are enough to keep a line busy.',

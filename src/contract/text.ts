@@ -79,14 +79,15 @@ export const metadata = (maxBytes: number) =>
     })
     .meta({ type: 'object', additionalProperties: true });
 
-/** Controls, line separators, and what turns the direction of the text around: a name would show otherwise than it is. */
-const NAME_CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/u;
+/** Controls, what shows nothing, and what turns the direction of the text around: a name would show otherwise than it is. */
+const NAME_CONTROLS =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ud800-\udfff]/u;
 
 /** A file's name, for show: never a path, and it shows as it is. */
 export const fileName = (maxBytes: number) =>
   z
     .string()
-    .refine((value) => value.trim() !== '', 'expected a name, found an empty text')
+    .refine((value) => !/^[.\s]*$/.test(value), 'expected a name, found nothing that could be one')
     .refine((value) => utf8Bytes(value, maxBytes) <= maxBytes, {
       error: ({ input }) =>
         `expected at most ${String(maxBytes)} bytes, found ${String(utf8Bytes(typeof input === 'string' ? input : ''))}`,
@@ -95,7 +96,7 @@ export const fileName = (maxBytes: number) =>
       error: ({ input }) =>
         `expected no control characters, found U+${(NAME_CONTROLS.exec(String(input))?.[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
     })
-    .refine((value) => !/[/\\]/.test(value) && value !== '.' && value !== '..', 'expected a name, found a path')
+    .refine((value) => !/[/\\]/.test(value), 'expected a name, found a path')
     .meta({ minLength: 1, maxLength: maxBytes });
 
 /** A media type without parameters (RFC 9110 §8.3.1), in lower case. */

@@ -8,4 +8,7 @@ export interface ImageJob {
   readonly bounds: ImageBounds;
 }
 
+/** The first thing that the process says: everything that it needs is there. */
+export const READY = 'ready';
+
 export type ImageAnswer = LookedAt | { readonly kind: 'failed'; readonly reason: string };

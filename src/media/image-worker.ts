@@ -8,7 +8,7 @@ import { gifAnatomy } from './anatomy/gif.ts';
 import { jpegAnatomy, orientationSegment } from './anatomy/jpeg.ts';
 import { pngAnatomy } from './anatomy/png.ts';
 import { webpAnatomy } from './anatomy/webp.ts';
-import type { ImageAnswer, ImageJob } from './image-job.ts';
+import { type ImageAnswer, type ImageJob, READY } from './image-job.ts';
 
 const THUMBNAIL_QUALITY = 78;
 const THUMBNAIL_TYPE = 'image/webp';
@@ -125,5 +125,6 @@ process.on('message', (job: ImageJob) => {
     },
   );
 });
+process.send?.(READY);
 // Without its parent there is nothing to do.
 process.on('disconnect', () => process.exit(0));

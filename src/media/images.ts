@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import pLimit from 'p-limit';
+import { DeskwireError } from '../contract/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageBounds, Images, LookedAt } from '../ports/images.ts';
 import type { Log } from '../ports/log.ts';
@@ -64,9 +65,10 @@ class ImageProcess implements Images {
     return Promise.resolve();
   }
 
-  #ask(job: ImageJob): Promise<ImageAnswer | 'gone'> {
-    if (this.#closed) return Promise.resolve({ kind: 'failed', reason: 'the server is stopping' });
-    const child = (this.#child ??= this.#start());
+  /** @throws unavailable when there can be no such process: that says nothing of the image */
+  async #ask(job: ImageJob): Promise<ImageAnswer | 'gone'> {
+    if (this.#closed) return { kind: 'failed', reason: 'the server is stopping' };
+    const child = (this.#child ??= await this.#start());
     return new Promise((resolve) => {
       const settle = (answer: ImageAnswer | 'gone'): void => {
         cancel();
@@ -88,20 +90,25 @@ class ImageProcess implements Images {
     });
   }
 
-  #start(): ChildProcess {
+  #start(): Promise<ChildProcess> {
     const child = startProcess();
-    const forget = (): void => {
-      if (this.#child === child) this.#child = undefined;
-    };
+    const { log } = this.#options;
     child.on('exit', (code, signal) => {
-      forget();
-      if (!this.#closed && code !== 0) this.#options.log.warn({ code, signal }, 'the process for images ended');
+      if (this.#child === child) this.#child = undefined;
+      if (!this.#closed && code !== 0) log.warn({ code, signal }, 'the process for images ended');
     });
-    child.on('error', (error) => {
-      forget();
-      this.#options.log.error({ error }, 'the process for images could not be started');
+    return new Promise((resolve, reject) => {
+      const fail = (cause: unknown): void => {
+        log.error({ cause }, 'the process for images could not be started');
+        reject(new DeskwireError('unavailable', 'Images can not be looked at now; try again later.'));
+      };
+      child.once('error', fail);
+      child.once('exit', fail);
+      child.once('message', () => {
+        child.off('exit', fail);
+        resolve(child);
+      });
     });
-    return child;
   }
 
   #endWhenIdle(): void {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { DeskwireError } from '../contract/errors.ts';
@@ -56,6 +56,12 @@ const readThrough = async (path: string): Promise<Read> => {
   return { size, sha256: hash.digest('hex'), head: Buffer.concat(heads) };
 };
 
+const takenAway = (path: string): Promise<string | undefined> =>
+  access(path).then(
+    () => undefined,
+    () => 'a threat',
+  );
+
 class FileInspector implements Inspector {
   readonly #options: InspectorOptions;
   readonly #reading = pLimit(READ_TOGETHER);
@@ -78,7 +84,8 @@ class FileInspector implements Inspector {
     if (head.length >= Math.min(size, MIN_HEAD_BYTES)) await this.#options.types.check(claim, head);
   }
 
-  async inspect({ path, claim, size, sha256, deadline }: Inspection): Promise<Inspected> {
+  async inspect({ path, claim, size, sha256, deadline, signal }: Inspection): Promise<Inspected> {
+    const given = AbortSignal.any([signal, this.#closed.signal]);
     const read = await this.#reading(() => readThrough(path));
     if (read.size !== size) throw new Error(`a file of ${String(read.size)} bytes, expected ${String(size)}`);
     if (sha256 !== null && sha256 !== read.sha256) {
@@ -89,7 +96,8 @@ class FileInspector implements Inspector {
       );
     }
     const mediaType = await this.#options.types.check(claim, read.head);
-    await this.#scan(path, deadline);
+    await this.#scan(path, deadline, given);
+    given.throwIfAborted();
     const content: AttachmentContent = { size: read.size, mediaType, sha256: read.sha256 };
     if (IMAGES.has(mediaType)) return this.#inspectImage(path, content);
     return { content, path, thumbnailPath: undefined, release: () => Promise.resolve() };
@@ -102,6 +110,7 @@ class FileInspector implements Inspector {
 
   async #inspectImage(path: string, content: AttachmentContent): Promise<Inspected> {
     const { images, limits, tempFolder, log } = this.#options;
+    await mkdir(tempFolder, { recursive: true });
     const folder = await mkdtemp(join(tempFolder, 'image-'));
     const release = (): Promise<void> => rm(folder, { recursive: true, force: true }).catch(() => undefined);
     try {
@@ -155,34 +164,38 @@ class FileInspector implements Inspector {
   }
 
   /** Holds a file until there is a verdict. */
-  async #scan(path: string, deadline: number): Promise<void> {
+  async #scan(path: string, deadline: number, signal: AbortSignal): Promise<void> {
     const { scanner, clock, log, metrics } = this.#options;
     if (scanner === undefined) return;
     for (let waitMs = RETRY_MS; ; waitMs = Math.min(2 * waitMs, MAX_RETRY_MS)) {
       try {
-        const verdict = await this.#scanning(() => scanner.scan(path));
-        if (verdict.kind === 'clean') return;
+        const verdict = await this.#scanning(() => {
+          signal.throwIfAborted();
+          return scanner.scan(path, signal);
+        });
+        // Some scanners take away what they find, and call the rest clean.
+        const threat = verdict.kind === 'infected' ? verdict.threat : await takenAway(path);
+        if (threat === undefined) return;
         throw new DeskwireError(
           'unsupported_media_type',
-          `The virus scanner found ${verdict.threat} in the content; nothing of it was kept.`,
-          { details: { threat: verdict.threat } },
+          `The virus scanner found ${threat} in the content; nothing of it was kept.`,
+          { details: { threat } },
         );
       } catch (error) {
-        if (error instanceof DeskwireError) throw error;
+        if (error instanceof DeskwireError || signal.aborted) throw error;
         metrics.scanFailed();
         log.warn({ error }, 'an attachment is held: its scanner gave no verdict');
-        if (clock.now() + waitMs > deadline || this.#closed.signal.aborted) throw error;
+        if (clock.now() + waitMs > deadline) throw error;
       }
-      await this.#wait(waitMs);
+      await this.#wait(waitMs, signal);
     }
   }
 
-  #wait(ms: number): Promise<void> {
+  #wait(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { signal } = this.#closed;
       const stop = (): void => {
         cancel();
-        reject(new Error('the server is stopping'));
+        reject(new Error('the file was given up'));
       };
       const cancel = this.#options.clock.after(ms, () => {
         signal.removeEventListener('abort', stop);

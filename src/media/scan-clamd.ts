@@ -41,8 +41,8 @@ const stream = async (socket: Socket, path: string, signal: AbortSignal): Promis
  * `StreamMaxLength` must be at least limits.attachmentBytes.
  */
 export const createClamdScanner = (address: ClamdAddress): Scanner => ({
-  scan: async (path) => {
-    const socket = connect(address);
+  scan: async (path, signal) => {
+    const socket = connect({ ...address, signal });
     const over = new AbortController();
     socket.setTimeout(TIMEOUT_MS, () =>
       socket.destroy(new Error(`clamd has not answered in ${String(TIMEOUT_MS)} ms`)),

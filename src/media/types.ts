@@ -51,7 +51,10 @@ const KINDS: Readonly<Record<string, RegExp>> = {
 
 /** Ends of names that make a double click run what is in the file, whatever that is. */
 const RUNS =
-  /\.(?:ade|adp|apk|app|application|appref-ms|appx|bat|chm|cmd|com|command|cpl|deb|desktop|dll|dmg|exe|hta|inf|ins|iso|isp|jar|jnlp|js|jse|ksh|lnk|mjs|msc|msh|msi|msix|msp|mst|pif|pkg|ps1|psd1|psm1|py|pyw|rb|reg|rpm|scf|scr|sct|sh|shb|sys|url|vb|vbe|vbs|vhdx?|webloc|wsc|wsf|wsh|xbap|xll)\.?$/i;
+  /\.(?:ade|adp|apk|app|application|appref-ms|appx|bat|chm|cmd|com|command|cpl|deb|desktop|dll|dmg|exe|hta|inf|ins|iso|isp|jar|jnlp|js|jse|ksh|lnk|mjs|msc|msh|msi|msix|msp|mst|pif|pkg|ps1|psd1|psm1|py|pyw|rb|reg|rpm|scf|scr|sct|sh|shb|sys|url|vb|vbe|vbs|vhdx?|webloc|wsc|wsf|wsh|xbap|xll|iqy)$/i;
+
+/** What Windows makes of a name: nothing from a colon on, and no dots or spaces at the end. */
+const savedName = (name: string): string => name.replace(/(?<=.):.*$/s, '').replace(/[.\s]+$/, '');
 
 /** What is drawn by a browser with scripts in it, however it begins. */
 const MARKUP: readonly (readonly [RegExp, string])[] = [
@@ -111,7 +114,7 @@ export class AttachmentTypes {
 
   /** Refuses a claim before there are bytes. @throws unsupported_media_type */
   checkClaim(claim: Claim): void {
-    const [ending] = RUNS.exec(claim.name.trim()) ?? [];
+    const [ending] = RUNS.exec(savedName(claim.name)) ?? [];
     if (ending !== undefined && !this.accepted.includes('*/*')) {
       throw new DeskwireError(
         'unsupported_media_type',
@@ -147,7 +150,8 @@ export class AttachmentTypes {
   }
 
   #claims({ name, mediaType }: Claim): (readonly [source: string, type: string])[] {
-    const byName = mime.getType(name.includes('.') ? name : '');
+    const saved = savedName(name);
+    const byName = mime.getType(saved.includes('.') ? saved : '');
     // Browsers on Windows say what opens the file, not what it is.
     const said = mediaType === SPREADSHEET && byName === CSV ? CSV : mediaType;
     return [

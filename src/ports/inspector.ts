@@ -14,6 +14,8 @@ export interface Inspection {
   readonly sha256: string | null;
   /** Milliseconds since 1970: a file that the scanner gave no verdict on by then is not waited for any more. */
   readonly deadline: number;
+  /** Gives it up: the file was given up. */
+  readonly signal: AbortSignal;
 }
 
 /** What is to be kept of a file. */

@@ -6,5 +6,6 @@ export type Verdict = { readonly kind: 'clean' } | { readonly kind: 'infected'; 
  * it failed, it took too long; the file is then held and asked about again.
  */
 export interface Scanner {
-  scan(path: string): Promise<Verdict>;
+  /** @param signal gives it up */
+  scan(path: string, signal: AbortSignal): Promise<Verdict>;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createImages } from '../media/images.ts';
 import { createInspector } from '../media/inspector.ts';
@@ -14,7 +14,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Scanner } from '../ports/scanner.ts';
 import type { Store } from '../ports/store.ts';
 import { openDiskBlobs } from '../store/blobs/disk.ts';
-import { makeFolder } from '../store/make-folder.ts';
+import { openOwnFolder } from '../store/own-folder.ts';
 import type { Config } from './config.ts';
 import { StartError } from './start-error.ts';
 
@@ -36,18 +36,10 @@ export interface OpenAttachmentsOptions {
 }
 
 const SECRET_BYTES = 32;
-const LEFTOVER_MS = 24 * 60 * 60_000;
+/** The longest that a scanner keeps the start waiting. */
+const SCANNER_TEST_MS = 3_000;
 /** Says whose attachments these are: those of another database would be taken for leftovers, and removed. */
 const OWNER_KEY = 'owner';
-
-/** What processes left that died. */
-const removeLeftovers = async (folder: string, now: number): Promise<void> => {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: now }));
-    if (mtimeMs < now - LEFTOVER_MS) await rm(path, { recursive: true, force: true });
-  }
-};
 
 const openBlobs = async ({ config, log }: OpenAttachmentsOptions, tempFolder: string): Promise<Blobs> => {
   const { attachments } = config;
@@ -90,7 +82,7 @@ const tryScanner = async (scanner: Scanner, tempFolder: string, log: Log): Promi
   const path = join(tempFolder, 'scanner-test');
   await writeFile(path, 'deskwire');
   try {
-    await scanner.scan(path);
+    await scanner.scan(path, AbortSignal.timeout(SCANNER_TEST_MS));
   } catch (error) {
     const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
     if (code === 'ENOENT' || code === 'EACCES') {
@@ -111,11 +103,8 @@ const tryScanner = async (scanner: Scanner, tempFolder: string, log: Log): Promi
  */
 export const openAttachments = async (options: OpenAttachmentsOptions): Promise<AttachmentParts> => {
   const { config, store, clock, log, metrics } = options;
-  // Of this process alone: what is in it when it ends is of no use to the next.
-  const temp = join(config.dataDir, 'temp');
-  makeFolder(temp);
-  await removeLeftovers(temp, clock.now());
-  const tempFolder = await mkdtemp(join(temp, `${String(process.pid)}-`));
+  const temp = await openOwnFolder(join(config.dataDir, 'temp'));
+  const tempFolder = temp.path;
   const blobs = await openBlobs(options, tempFolder);
   const linkSecret = await store.secret('attachment-links', randomBytes(SECRET_BYTES).toString('base64url'));
   const owner = await store.secret('attachment-owner', randomBytes(SECRET_BYTES).toString('base64url'));
@@ -139,7 +128,7 @@ export const openAttachments = async (options: OpenAttachmentsOptions): Promise<
     close: async () => {
       await inspector.close();
       await blobs.close();
-      await rm(tempFolder, { recursive: true, force: true });
+      await temp.close();
     },
   };
 };

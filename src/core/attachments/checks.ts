@@ -14,6 +14,7 @@ const GATHERED_TOGETHER = 2;
 
 interface Check {
   readonly result: Promise<AttachmentRecord>;
+  readonly stop: AbortController;
   /** Its uploader was told to wait, and is told when it is over. */
   late: boolean;
 }
@@ -38,7 +39,8 @@ export class Checks {
     if (known !== undefined) return known.result;
     const { metrics, onChecked } = this.#options;
     const startedAt = performance.now();
-    const check: Check = { result: this.#check(record, sha256), late: false };
+    const stop = new AbortController();
+    const check: Check = { result: this.#check(record, sha256, stop.signal), stop, late: false };
     this.#underWay.set(record.id, check);
     const over = (outcome: string, checked: AttachmentRecord, error?: DeskwireError): void => {
       this.#underWay.delete(record.id);
@@ -69,6 +71,11 @@ export class Checks {
     });
   }
 
+  /** The file was given up: nobody waits for what it is. */
+  stop(attachmentId: string): void {
+    this.#underWay.get(attachmentId)?.stop.abort();
+  }
+
   /** Keeps the refusal, and nothing else. */
   async refuse(record: AttachmentRecord, { code, message, details }: DeskwireError): Promise<AttachmentRecord> {
     const { store, blobs } = this.#options;
@@ -78,7 +85,7 @@ export class Checks {
     return refused;
   }
 
-  async #check(record: AttachmentRecord, sha256: string | null): Promise<AttachmentRecord> {
+  async #check(record: AttachmentRecord, sha256: string | null, signal: AbortSignal): Promise<AttachmentRecord> {
     const { blobs, inspector } = this.#options;
     const { id, announced, expiresAt } = record;
     const gathered = await this.#gathering(() => blobs.gather(id));
@@ -89,6 +96,7 @@ export class Checks {
         size: announced.size,
         sha256,
         deadline: expiresAt === null ? 0 : Date.parse(expiresAt),
+        signal,
       });
       try {
         await blobs.put(id, inspected.path);

@@ -186,6 +186,7 @@ export class Uploads {
         }));
       if (!gone)
         throw invalidField('attachmentId', 'expected an upload, found one that stands in a message; delete that');
+      this.#checks.stop(attachmentId);
       await erase(this.#options, record);
     });
   }

@@ -7,12 +7,11 @@ import { DeskwireError } from '../../contract/errors.ts';
 import type { BlobInfo, Blobs, ByteRange, LocalFile } from '../../ports/blobs.ts';
 import type { Log } from '../../ports/log.ts';
 import { makeFolder } from '../make-folder.ts';
+import { openOwnFolder, type OwnFolder } from '../own-folder.ts';
 import { StoreStartError } from '../start-error.ts';
 
 /** Uploads whose file is kept open between chunks. */
 const MAX_OPEN_FILES = 256;
-/** A draft this old was left by a process that died. */
-const OLD_DRAFT_MS = 24 * 60 * 60_000;
 /** Letters of a key that name its folder: a thousand files a folder at four million. */
 const FOLDER_LETTERS = 2;
 
@@ -40,14 +39,16 @@ const sync = async (path: string): Promise<void> => {
   }
 };
 
-/** `uploads/<id>` grows, `blobs/<end of the key>/<key>` is whole, `drafts/` is on its way from one to the other. */
+/** `uploads/<id>` grows, `blobs/<end of the key>/<key>` is whole, `drafts/<process>/` is on its way from one to the other. */
 class DiskBlobs implements Blobs {
   readonly #root: string;
+  readonly #drafts: OwnFolder;
   readonly #log: Log;
   readonly #open: LRUCache<string, Promise<FileHandle>>;
 
-  constructor(root: string, log: Log) {
+  constructor(root: string, drafts: OwnFolder, log: Log) {
     this.#root = root;
+    this.#drafts = drafts;
     this.#log = log;
     this.#open = new LRUCache({
       max: MAX_OPEN_FILES,
@@ -70,8 +71,10 @@ class DiskBlobs implements Blobs {
     try {
       return (await stat(this.#uploadPath(upload))).size;
     } catch (error) {
-      if (isMissing(error)) return 0;
-      throw unavailable(error);
+      if (!isMissing(error)) throw unavailable(error);
+      // What is written to a file that was removed is nowhere.
+      this.#open.delete(upload);
+      return 0;
     }
   }
 
@@ -95,8 +98,9 @@ class DiskBlobs implements Blobs {
 
   /** A copy: another node may still have the upload open, and must not change what was looked at. */
   async gather(upload: string): Promise<LocalFile> {
-    const path = join(this.#root, 'drafts', nanoid());
+    const path = join(this.#drafts.path, nanoid());
     try {
+      makeFolder(this.#drafts.path);
       await copyFile(this.#uploadPath(upload), path, constants.COPYFILE_FICLONE);
     } catch (error) {
       await rm(path, { force: true }).catch(() => undefined);
@@ -117,8 +121,9 @@ class DiskBlobs implements Blobs {
   /** Linked or copied under a name of its own, made sure to be on disk, and only then given its name. */
   async put(key: string, path: string): Promise<void> {
     const target = this.#blobPath(key);
-    const draft = join(this.#root, 'drafts', nanoid());
+    const draft = join(this.#drafts.path, nanoid());
     try {
+      makeFolder(this.#drafts.path);
       await link(path, draft).catch(async (error: unknown) => {
         if (isMissing(error)) throw error;
         // Another file system, or one without links.
@@ -155,9 +160,9 @@ class DiskBlobs implements Blobs {
     for await (const { key } of this.#folders(root)) yield* this.#list(join(root, key));
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#open.clear();
-    return Promise.resolve();
+    await this.#drafts.close();
   }
 
   async #write(upload: string, offset: number, bytes: Uint8Array): Promise<void> {
@@ -175,6 +180,8 @@ class DiskBlobs implements Blobs {
       // Neither cut, as `w` would, nor written at its end only, as `a` would.
       opening = open(this.#uploadPath(upload), 'r+').catch((error: unknown) => {
         if (!isMissing(error)) throw error;
+        // Also when somebody removed the folder.
+        makeFolder(join(this.#root, 'uploads'));
         return open(this.#uploadPath(upload), 'wx+').catch((again: unknown) => {
           if (codeOf(again) !== 'EEXIST') throw again;
           return open(this.#uploadPath(upload), 'r+');
@@ -200,13 +207,6 @@ class DiskBlobs implements Blobs {
 
   #blobPath(key: string): string {
     return join(this.#root, 'blobs', key.slice(-FOLDER_LETTERS), key);
-  }
-
-  async removeOldDrafts(now: number): Promise<void> {
-    const folder = join(this.#root, 'drafts');
-    for await (const { key, changedAt } of this.#list(folder)) {
-      if (changedAt < now - OLD_DRAFT_MS) await this.#remove(join(folder, key));
-    }
   }
 
   async *#folders(folder: string): AsyncIterable<{ key: string }> {
@@ -239,19 +239,15 @@ class DiskBlobs implements Blobs {
  * @throws StoreStartError when the folder can't be written
  */
 export const openDiskBlobs = async ({ folder, log }: { folder: string; log: Log }): Promise<Blobs> => {
+  let drafts: OwnFolder;
   try {
-    for (const name of ['uploads', 'blobs', 'drafts']) makeFolder(join(folder, name));
-    const probe = join(folder, 'drafts', nanoid());
-    const file = await open(probe, 'wx');
-    await file.close();
-    await rm(probe);
+    for (const name of ['uploads', 'blobs']) makeFolder(join(folder, name));
+    drafts = await openOwnFolder(join(folder, 'drafts'));
   } catch (error) {
     throw new StoreStartError(
       `ATTACHMENTS_URL: the folder ${folder} can't be written (${codeOf(error) ?? String(error)}). Give this user the right to write it, or name another folder.`,
       { cause: error },
     );
   }
-  const blobs = new DiskBlobs(folder, log);
-  await blobs.removeOldDrafts(Date.now());
-  return blobs;
+  return new DiskBlobs(folder, drafts, log);
 };

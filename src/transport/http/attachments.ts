@@ -1,9 +1,12 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { create as contentDisposition } from 'content-disposition';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fresh from 'fresh';
 import parseRange from 'range-parser';
 import type { Download } from '../../core/attachments/downloads.ts';
 import type { LinkQuery } from '../../core/attachments/links.ts';
+import { DeskwireError } from '../../contract/errors.ts';
 import type { ByteRange } from '../../ports/blobs.ts';
 
 export type OpenDownload = (attachmentId: string, query: LinkQuery) => Promise<Download>;
@@ -30,6 +33,19 @@ const rangeOf = ({ headers }: FastifyRequest, size: number, etag: string): ByteR
   if (ranges === -1) return 'beyond';
   if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return undefined;
   return ranges[0];
+};
+
+/** Resolves when it is this answer's turn: of requests that were sent at once, those behind open no file before. */
+const turn = async ({ raw: { socket } }: FastifyRequest, { raw }: FastifyReply): Promise<void> => {
+  // An answer has the connection from its turn on; the types say that it always has.
+  if ((raw.socket as Socket | null) !== null) return;
+  const over = new AbortController();
+  try {
+    await Promise.race([once(raw, 'socket', { signal: over.signal }), once(socket, 'close', { signal: over.signal })]);
+  } finally {
+    over.abort();
+  }
+  if (socket.destroyed) throw new DeskwireError('unavailable', 'The connection was closed.');
 };
 
 const send = async (request: FastifyRequest, reply: FastifyReply, download: Download): Promise<FastifyReply> => {
@@ -72,6 +88,9 @@ export const attachmentsRoute = (app: FastifyInstance, open: OpenDownload): void
     // Its own: the one made from GET would count the bytes of an empty answer.
     exposeHeadRoute: false,
     helmet: { contentSecurityPolicy: { useDefaults: false, directives: SANDBOX_CSP } },
-    handler: async (request, reply) => send(request, reply, await open(request.params.id, request.query)),
+    handler: async (request, reply) => {
+      await turn(request, reply);
+      return send(request, reply, await open(request.params.id, request.query));
+    },
   });
 };

@@ -10,6 +10,7 @@ import { attachmentsRoute, type OpenDownload } from './attachments.ts';
 import { demoFolder } from './assets.ts';
 import { docsRoutes, type DocumentTexts } from './docs.ts';
 import { answerBrokenRequest, errorAnswers, toDeskwireError } from './errors.ts';
+import { boundPipelining } from './pipelining.ts';
 import { problemOf, PROBLEM_TYPE, sendProblem } from './problem.ts';
 import { HELMET_OPTIONS } from './security.ts';
 import { visitorsRoute, type IssueVisitor } from './visitors.ts';
@@ -88,6 +89,7 @@ export const createHttp = (options: HttpOptions): FastifyInstance => {
     },
   });
   errorAnswers(app, log);
+  boundPipelining(app.server);
 
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
