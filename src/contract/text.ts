@@ -110,7 +110,7 @@ export const mediaType = () =>
 export const sha256 = () =>
   z
     .string()
-    .regex(/^[0-9a-f]{64}$/i, 'expected 64 hexadecimal digits')
+    .regex(/^[0-9a-fA-F]{64}$/, 'expected 64 hexadecimal digits')
     .transform((value) => value.toLowerCase());
 
 /** Bytes, as Socket.IO brings them. An empty or longer value is refused. */

@@ -169,7 +169,8 @@ export class Dispatcher {
       );
     }
     const inFlight = bulk ? limits.chunksInFlight : limits.requestsInFlight;
-    if ((bulk ? connection.bulkInFlight : connection.queue.size) >= inFlight) {
+    const unanswered = bulk ? connection.bulkInFlight : connection.queue.size - connection.bulkInFlight;
+    if (unanswered >= inFlight) {
       throw new DeskwireError(
         'rate_limited',
         `${String(inFlight)} ${what} of this connection are unanswered; wait for replies.`,

@@ -56,13 +56,19 @@ const RUNS =
 /** What Windows makes of a name: nothing from a colon on, and no dots or spaces at the end. */
 const savedName = (name: string): string => name.replace(/(?<=.):.*$/s, '').replace(/[.\s]+$/, '');
 
-/** What is drawn by a browser with scripts in it, however it begins. */
+/** What is drawn by a browser with scripts in it, by its first element. */
 const MARKUP: readonly (readonly [RegExp, string])[] = [
-  [/^(?:<\?xml[^>]*>)?(?:\s|<!--[^]*?-->|<!doctype svg[^>]*>)*<(?:\w+:)?svg[\s>/]/i, 'image/svg+xml'],
+  [/^<(?:\w{1,32}:)?svg[\s>/]/i, 'image/svg+xml'],
   [
-    /^(?:<\?xml[^>]*>)?(?:\s|<!--[^]*?-->)*<(?:!doctype html|html|head|body|script|iframe|title|style|meta|table|div|a|h1|img|br|p|form|link|object|embed)[\s>/]/i,
+    /^<(?:!doctype html|html|head|body|script|iframe|title|style|meta|table|div|a|h1|img|br|p|form|link|object|embed)[\s>/]/i,
     'text/html',
   ],
+];
+/** What may stand before the first element: how it begins, and how it ends. */
+const PRELUDES: readonly (readonly [begin: string, end: string])[] = [
+  ['<!--', '-->'],
+  ['<?', '?>'],
+  ['<!doctype svg', '>'],
 ];
 const MARKUP_BYTES = 2_048;
 
@@ -81,6 +87,17 @@ const encodingOf = ([first, second]: Uint8Array): 'utf-16le' | 'utf-16be' | 'utf
 const decode = (head: Uint8Array): string =>
   new TextDecoder(encodingOf(head)).decode(head.subarray(0, MARKUP_BYTES)).trimStart();
 
+/** From the first element on. Cut away piece by piece: a pattern for all of them would try each way to divide them. */
+const withoutPrelude = (text: string): string => {
+  for (let rest = text.trimStart(); ; rest = rest.trimStart()) {
+    const prelude = PRELUDES.find(([begin]) => rest.slice(0, begin.length).toLowerCase() === begin);
+    if (prelude === undefined) return rest;
+    const end = rest.indexOf(prelude[1], prelude[0].length);
+    if (end === -1) return '';
+    rest = rest.slice(end + prelude[1].length);
+  }
+};
+
 /** Text of two bytes a letter, with the mark that says in which order. */
 const isUtf16 = (head: Uint8Array): boolean =>
   encodingOf(head) !== 'utf-8' && !/[\u0000-\u0008\u000e-\u001f\ufffd\ufffe\uffff]/.test(decode(head).slice(0, -1));
@@ -90,7 +107,7 @@ const found = async (head: Uint8Array): Promise<string> => {
   // Its mark of order looks like the start of a recording.
   const detected = isUtf16(head) ? UNKNOWN : normal((await fileTypeFromBuffer(head))?.mime ?? UNKNOWN);
   if (detected !== UNKNOWN && detected !== 'application/xml') return detected;
-  const text = decode(head);
+  const text = withoutPrelude(decode(head));
   const markup = MARKUP.find(([pattern]) => pattern.test(text))?.[1];
   if (markup !== undefined) return markup;
   if (detected !== UNKNOWN) return detected;

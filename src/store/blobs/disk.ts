@@ -60,6 +60,7 @@ class DiskBlobs implements Blobs {
 
   async freeBytes(): Promise<number> {
     try {
+      makeFolder(this.#root);
       const { bavail, bsize } = await statfs(this.#root);
       return bavail * bsize;
     } catch (error) {

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { create as contentDisposition } from 'content-disposition';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import fresh from 'fresh';
@@ -38,7 +37,7 @@ const rangeOf = ({ headers }: FastifyRequest, size: number, etag: string): ByteR
 /** Resolves when it is this answer's turn: of requests that were sent at once, those behind open no file before. */
 const turn = async ({ raw: { socket } }: FastifyRequest, { raw }: FastifyReply): Promise<void> => {
   // An answer has the connection from its turn on; the types say that it always has.
-  if ((raw.socket as Socket | null) !== null) return;
+  if (raw.socket !== null) return;
   const over = new AbortController();
   try {
     await Promise.race([once(raw, 'socket', { signal: over.signal }), once(socket, 'close', { signal: over.signal })]);

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** Requests of one connection that may wait for an answer. Browsers and proxies send the next one after it. */
-const MAX_WAITING = 16;
+const MAX_WAITING = 4;
 
 /** Closes connections that send request after request without reading an answer: all of them would be held in memory. */
 export const boundPipelining = (server: Server): void => {
