@@ -40,7 +40,11 @@ const turn = async ({ raw: { socket } }: FastifyRequest, { raw }: FastifyReply):
   if (raw.socket !== null) return;
   const over = new AbortController();
   try {
-    await Promise.race([once(raw, 'socket', { signal: over.signal }), once(socket, 'close', { signal: over.signal })]);
+    if (!socket.destroyed)
+      await Promise.race([
+        once(raw, 'socket', { signal: over.signal }),
+        once(socket, 'close', { signal: over.signal }),
+      ]);
   } finally {
     over.abort();
   }
