@@ -82,4 +82,7 @@ const REFUSED_BY_STATE: ReadonlySet<string> = new Set([
   'not_found',
   'stale_fence',
   'invalid_payload',
+  'attachment_incomplete',
+  'unsupported_media_type',
+  'payload_too_large',
 ]);

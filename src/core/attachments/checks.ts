@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import { DeskwireError } from '../../contract/errors.ts';
+import type { LocalFile } from '../../ports/blobs.ts';
 import { isoTime } from '../../ports/clock.ts';
 import type { AttachmentRecord } from '../../ports/store.ts';
 import { notFound } from '../access.ts';
@@ -45,7 +46,7 @@ export class Checks {
     const over = (outcome: string, checked: AttachmentRecord, error?: DeskwireError): void => {
       this.#underWay.delete(record.id);
       metrics.attachment(outcome, performance.now() - startedAt);
-      if (check.late) onChecked(checked, uploadView(checked), error);
+      if (check.late && !stop.signal.aborted) onChecked(checked, uploadView(checked), error);
     };
     check.result.then(
       (checked) => over('ready', checked),
@@ -88,8 +89,9 @@ export class Checks {
   async #check(record: AttachmentRecord, sha256: string | null, signal: AbortSignal): Promise<AttachmentRecord> {
     const { blobs, inspector } = this.#options;
     const { id, announced, expiresAt } = record;
-    const gathered = await this.#gathering(() => blobs.gather(id));
+    let gathered: LocalFile | undefined;
     try {
+      gathered = await this.#gathering(() => blobs.gather(id));
       const inspected = await inspector.inspect({
         path: gathered.path,
         claim: claimOf(record),
@@ -106,12 +108,14 @@ export class Checks {
         await inspected.release();
       }
     } catch (error) {
+      // Given up in the meantime: what that did to the look at it is nobody's news.
+      if (signal.aborted) throw notFound();
       if (!(error instanceof DeskwireError)) throw error;
       if (error.code === 'checksum_mismatch') await blobs.discard(id);
       else if (REFUSALS.has(error.code)) await this.refuse(record, error);
       throw error;
     } finally {
-      await gathered.release();
+      await gathered?.release();
     }
   }
 

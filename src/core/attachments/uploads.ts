@@ -83,9 +83,9 @@ export class Uploads {
       since: isoTime(now - DAY_MS),
       tenantBytes: limits.attachmentBytesPerTenant,
     };
-    await this.#requireRoom(size);
     const outcome = await store.beginAttachment({ record: fresh, quota });
     if (outcome.kind === 'quota_exceeded') throw quotaExceeded(outcome, quota, size);
+    if (outcome.kind === 'begun') await this.#requireRoom(fresh);
     const record = outcome.kind === 'begun' ? fresh : outcome.record;
     this.#requireSame(record, fresh);
     if (record.state === 'refused') throw refusalOf(record);
@@ -161,10 +161,7 @@ export class Uploads {
           );
         }
       }
-      const result = this.#checks.start(record, sha256 ?? announced).finally(() => {
-        line.record = undefined;
-        line.received = undefined;
-      });
+      const result = this.#checks.start(record, sha256 ?? announced).finally(() => this.#forget(attachmentId));
       return { result, record };
     });
     const checked = await this.#checks.patiently(check.record, check.result);
@@ -174,28 +171,36 @@ export class Uploads {
   /** @throws not_found, and invalid_payload when it stands in a message */
   abort(actor: Actor, attachmentId: string): Promise<void> {
     return this.#inTurn(attachmentId, async (line) => {
-      const record = await this.#fresh(line, actor, attachmentId);
-      const { message } = record;
-      line.record = undefined;
-      line.received = undefined;
-      const gone =
-        message === null &&
-        (await this.#options.store.changeAttachment({
-          record: { ...record, state: 'gone', expiresAt: isoTime(this.#options.clock.now()) },
-          from: record.state,
-        }));
-      if (!gone)
-        throw invalidField('attachmentId', 'expected an upload, found one that stands in a message; delete that');
-      this.#checks.stop(attachmentId);
-      await erase(this.#options, record);
+      const { store, clock } = this.#options;
+      for (;;) {
+        const record = await this.#fresh(line, actor, attachmentId);
+        if (record.message !== null)
+          throw invalidField('attachmentId', 'expected an upload, found one that stands in a message; delete that');
+        const gone: AttachmentRecord = { ...record, state: 'gone', expiresAt: isoTime(clock.now()) };
+        // It may have become ready, or come into a message, since it was read.
+        if (!(await store.changeAttachment({ record: gone, from: record.state }))) continue;
+        this.#forget(attachmentId);
+        this.#checks.stop(attachmentId);
+        await erase(this.#options, record);
+        return;
+      }
     });
   }
 
   /** The last of a disk is for messages, which may be kept on it too. */
-  async #requireRoom(size: number): Promise<void> {
+  async #requireRoom(record: AttachmentRecord): Promise<void> {
     // It is copied when it is looked at.
-    if ((await this.#options.blobs.freeBytes()) > 2 * size + RESERVED_BYTES) return;
+    if ((await this.#options.blobs.freeBytes()) > 2 * record.announced.size + RESERVED_BYTES) return;
+    await erase(this.#options, record);
     throw new DeskwireError('unavailable', 'The storage of attachments is nearly full; try again later.');
+  }
+
+  /** What is known of it is to be asked anew. */
+  #forget(attachmentId: string): void {
+    const line = this.#busy.get(attachmentId) ?? this.#idle.get(attachmentId);
+    if (line === undefined) return;
+    line.record = undefined;
+    line.received = undefined;
   }
 
   #requireSame(record: AttachmentRecord, fresh: AttachmentRecord): void {
