@@ -237,7 +237,7 @@ describe('an upload', () => {
     'parcel.jpg',
     'Foto vom Paket (2).jpeg',
     '.hidden',
-    '...',
+
     'no extension',
     'كشف حساب.pdf',
     'レシート.png',
