@@ -1,9 +1,10 @@
 /** A process of its own: decoders of images are large, and what crashes here ends nobody's connection. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp, { type Metadata } from 'sharp';
 import type { Thumbnail } from '../ports/images.ts';
 import type { Anatomy } from './anatomy/anatomy.ts';
+import { avifAnatomy } from './anatomy/avif.ts';
 import { gifAnatomy } from './anatomy/gif.ts';
 import { jpegAnatomy, orientationSegment } from './anatomy/jpeg.ts';
 import { pngAnatomy } from './anatomy/png.ts';
@@ -31,7 +32,8 @@ sharp.unblock({
   ],
 });
 
-const ANATOMIES: Readonly<Record<string, (bytes: Uint8Array) => Anatomy>> = {
+const ANATOMIES: Readonly<Record<string, (bytes: Uint8Array) => Anatomy | undefined>> = {
+  'image/avif': avifAnatomy,
   'image/jpeg': jpegAnatomy,
   'image/png': pngAnatomy,
   'image/webp': webpAnatomy,
@@ -39,16 +41,20 @@ const ANATOMIES: Readonly<Record<string, (bytes: Uint8Array) => Anatomy>> = {
 };
 
 /** The same picture from its pixels, upright. */
-const rewritten = async ({ path, mediaType }: ImageJob, { space }: Metadata, target: string): Promise<void> => {
-  const image = sharp(path, { limitInputPixels: false, failOn: 'none', animated: true }).autoOrient();
+const rewritten = async (
+  { path, mediaType }: ImageJob,
+  { space, depth }: Metadata,
+  lossless: boolean,
+): Promise<Buffer> => {
+  const image = sharp(path, { limitInputPixels: false, failOn: 'none' }).autoOrient();
   const coloured = space === 'cmyk' ? image : image.keepIccProfile();
   const written =
     mediaType === 'image/png'
-      ? coloured.png()
+      ? (depth === 'ushort' ? coloured.toColourspace('rgb16') : coloured).png()
       : mediaType === 'image/webp'
-        ? coloured.webp({ quality: REWRITTEN_QUALITY })
+        ? coloured.webp({ quality: REWRITTEN_QUALITY, lossless })
         : coloured.avif({ quality: REWRITTEN_QUALITY, effort: 2 });
-  await written.toFile(target);
+  return written.toBuffer();
 };
 
 /**
@@ -66,8 +72,10 @@ const cleaned = async (
   const target = join(job.folder, 'cleaned');
   const { orientation = UPRIGHT } = metadata;
   const isJpeg = job.mediaType === 'image/jpeg';
-  if (anatomy === undefined || (!isJpeg && orientation !== UPRIGHT)) {
-    await rewritten(job, metadata, target);
+  const says = job.mediaType === 'image/avif' && (metadata.exif ?? metadata.xmp) !== undefined;
+  // A moving one is not laid out at full length to be turned.
+  if (anatomy === undefined || says || (!isJpeg && orientation !== UPRIGHT && anatomy.frames === 1)) {
+    await writeFile(target, await rewritten(job, metadata, anatomy?.lossless === true));
     return target;
   }
   const { kept } = anatomy;
@@ -104,14 +112,14 @@ const look = async (job: ImageJob): Promise<ImageAnswer> => {
       withoutEnlargement: true,
     })
     .webp({ quality: THUMBNAIL_QUALITY })
-    .toFile(thumbnailPath);
-  const { size } = await stat(thumbnailPath);
+    .toBuffer({ resolveWithObject: true });
+  await writeFile(thumbnailPath, made.data);
   const thumbnail: Thumbnail = {
     path: thumbnailPath,
-    size,
+    size: made.data.length,
     mediaType: THUMBNAIL_TYPE,
-    width: made.width,
-    height: made.height,
+    width: made.info.width,
+    height: made.info.height,
   };
   return { kind: 'image', width, height, cleanedPath, thumbnail };
 };
@@ -121,7 +129,9 @@ process.on('message', (job: ImageJob) => {
     (answer) => process.send?.(answer),
     (error: unknown) => {
       const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-      process.send?.({ kind: 'unreadable', reason } satisfies ImageAnswer);
+      // What the file system says is not about the image.
+      const kind = error instanceof Error && 'syscall' in error ? 'failed' : 'unreadable';
+      process.send?.({ kind, reason } satisfies ImageAnswer);
     },
   );
 });

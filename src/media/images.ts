@@ -14,6 +14,8 @@ const JOB_MS = 60_000;
 const IDLE_MS = 30_000;
 /** A process that ends in a job may have been ended by somebody else: the job is tried again once. */
 const ATTEMPTS = 2;
+/** With these somebody else ends a process: an operator, or a system without memory. */
+const ENDED_FROM_OUTSIDE: ReadonlySet<string> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP']);
 
 export interface ImagesOptions {
   readonly clock: Clock;
@@ -32,6 +34,9 @@ const startProcess = (): ChildProcess => {
   });
 };
 
+const unavailable = (): DeskwireError =>
+  new DeskwireError('unavailable', 'Images can not be looked at now; try again later.');
+
 /** Images, looked at one after the other in a process that is started when it is needed. */
 class ImageProcess implements Images {
   readonly #options: ImagesOptions;
@@ -39,6 +44,8 @@ class ImageProcess implements Images {
   #child: ChildProcess | undefined;
   #cancelIdle: () => void = () => undefined;
   #closed = false;
+  /** How the last one ended. */
+  #endedFromOutside = false;
 
   constructor(options: ImagesOptions) {
     this.#options = options;
@@ -49,8 +56,11 @@ class ImageProcess implements Images {
       this.#cancelIdle();
       for (let attempt = 1; ; attempt += 1) {
         const answer = await this.#ask({ path, mediaType, folder, bounds });
-        if (answer === 'gone' && attempt < ATTEMPTS && !this.#closed) continue;
+        // Ended by us: that says nothing of the image.
+        if (this.#closed) throw new Error('the server is stopping');
+        if (answer === 'gone' && attempt < ATTEMPTS) continue;
         this.#endWhenIdle();
+        if (answer === 'gone' && this.#endedFromOutside) throw unavailable();
         if (answer === 'gone') return { kind: 'unreadable', reason: 'its decoder crashed' };
         if (answer.kind === 'failed') throw new Error(answer.reason);
         return answer;
@@ -77,6 +87,13 @@ class ImageProcess implements Images {
         resolve(answer);
       };
       const onExit = (): void => settle('gone');
+      const onError = (error: Error | null): void => {
+        if (error === null) return;
+        // Its line is cut, and its end was not heard of yet: the next attempt needs another one.
+        if (this.#child === child) this.#child = undefined;
+        child.kill('SIGKILL');
+        settle('gone');
+      };
       const cancel = this.#options.clock.after(JOB_MS, () => {
         this.#options.log.warn({ mediaType: job.mediaType }, 'an image took too long to be looked at');
         settle({ kind: 'unreadable', reason: `it takes longer than ${String(JOB_MS)} ms to read` });
@@ -84,9 +101,7 @@ class ImageProcess implements Images {
       });
       child.on('message', settle);
       child.on('exit', onExit);
-      child.send(job, (error) => {
-        if (error !== null) settle('gone');
-      });
+      child.send(job, onError);
     });
   }
 
@@ -95,18 +110,20 @@ class ImageProcess implements Images {
     const { log } = this.#options;
     child.on('exit', (code, signal) => {
       if (this.#child === child) this.#child = undefined;
+      this.#endedFromOutside = signal !== null && ENDED_FROM_OUTSIDE.has(signal);
       if (!this.#closed && code !== 0) log.warn({ code, signal }, 'the process for images ended');
     });
     return new Promise((resolve, reject) => {
       const fail = (cause: unknown): void => {
         log.error({ cause }, 'the process for images could not be started');
-        reject(new DeskwireError('unavailable', 'Images can not be looked at now; try again later.'));
+        reject(unavailable());
       };
       child.once('error', fail);
       child.once('exit', fail);
       child.once('message', () => {
         child.off('exit', fail);
         resolve(child);
+        if (this.#closed) child.kill('SIGKILL');
       });
     });
   }

@@ -52,15 +52,25 @@ export const createClamdScanner = (address: ClamdAddress): Scanner => ({
         let answer = '';
         socket.on('data', (bytes: Buffer) => {
           answer = (answer + bytes.toString('utf8')).slice(0, MAX_ANSWER_BYTES);
+          // Its end is marked: what becomes of the connection afterwards says nothing any more.
+          if (answer.endsWith('\0')) resolve(answer.slice(0, -1));
         });
         socket.once('error', reject);
-        socket.once('close', () => resolve(answer.replace(/[\0\n]+$/, '')));
+        // One that is cut off is none.
+        socket.once('close', () => resolve(''));
       });
       // It answers before the end when it has seen enough, and takes no more then.
-      stream(socket, path, over.signal).catch((error: unknown) => {
-        if (!over.signal.aborted) socket.destroy(error instanceof Error ? error : undefined);
-      });
-      return verdictOf(await answered);
+      const progress = { sent: false };
+      stream(socket, path, over.signal).then(
+        () => (progress.sent = true),
+        (error: unknown) => {
+          if (!over.signal.aborted) socket.destroy(error instanceof Error ? error : undefined);
+        },
+      );
+      const verdict = verdictOf(await answered);
+      if (verdict.kind === 'clean' && !progress.sent)
+        throw new Error('clamd gave no verdict: it had not read the whole file');
+      return verdict;
     } finally {
       over.abort();
       socket.destroy();

@@ -13,13 +13,19 @@ const threatIn = (output: string): string => /: (\S[^\n]{0,127}) FOUND$/m.exec(o
 /**
  * A program that is given the path of a file as its last argument and ends with 0 (clean) or 1 (infected), as clamscan
  * and clamdscan do (clamscan(1), RETURN CODES). Anything else is no verdict. What it leaves running is not waited for.
+ *
+ * @param environment all that it gets to see of the server's
  */
-export const createScanCommand = (command: readonly [program: string, ...args: string[]]): Scanner => {
+export const createScanCommand = (
+  command: readonly [program: string, ...args: string[]],
+  environment: NodeJS.ProcessEnv,
+): Scanner => {
   const [program, ...args] = command;
   return {
     scan: (path, signal) =>
       new Promise<Verdict>((resolve, reject) => {
         const child = spawn(program, [...args, path], {
+          env: environment,
           stdio: ['ignore', 'pipe', 'ignore'],
           signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
           killSignal: 'SIGKILL',

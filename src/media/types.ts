@@ -1,6 +1,5 @@
 /** What a file is: what is said of it, what is found in it, and whether the two go together. */
 import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
-import { isBinaryFile } from 'isbinaryfile';
 import mime from 'mime';
 import { DeskwireError } from '../contract/errors.ts';
 import type { Claim } from '../ports/inspector.ts';
@@ -73,7 +72,8 @@ const PRELUDES: readonly (readonly [begin: string, end: string])[] = [
 const MARKUP_BYTES = 2_048;
 
 const normal = (type: string): string => {
-  const lower = type.toLowerCase();
+  // Some libraries say the codec too.
+  const lower = (type.split(';')[0] ?? '').trim().toLowerCase();
   return ALIASES[lower] ?? lower;
 };
 
@@ -102,6 +102,10 @@ const withoutPrelude = (text: string): string => {
 const isUtf16 = (head: Uint8Array): boolean =>
   encodingOf(head) !== 'utf-8' && !/[\u0000-\u0008\u000e-\u001f\ufffd\ufffe\uffff]/.test(decode(head).slice(0, -1));
 
+/** In no text, whatever its encoding (WHATWG MIME Sniffing §3, binary data byte). */
+const isBinary = (byte: number): boolean =>
+  byte <= 0x08 || byte === 0x0b || (byte >= 0x0e && byte <= 0x1a) || (byte >= 0x1c && byte <= 0x1f);
+
 /** What a file is by its first bytes. */
 const found = async (head: Uint8Array): Promise<string> => {
   // Its mark of order looks like the start of a recording.
@@ -111,13 +115,13 @@ const found = async (head: Uint8Array): Promise<string> => {
   const markup = MARKUP.find(([pattern]) => pattern.test(text))?.[1];
   if (markup !== undefined) return markup;
   if (detected !== UNKNOWN) return detected;
-  return !isUtf16(head) && (await isBinaryFile(Buffer.from(head))) ? UNKNOWN : TEXT;
+  return !isUtf16(head) && head.some(isBinary) ? UNKNOWN : TEXT;
 };
 
 const goesWith = (claim: string, actual: string): boolean => {
   if (claim === actual || claim === UNKNOWN) return true;
   // Nothing is known of how it begins; a type that is would have been found.
-  if (actual === UNKNOWN) return !recognised.has(claim) && !claim.startsWith('text/');
+  if (actual === UNKNOWN) return !recognised.has(claim) && !Object.values(KINDS).some((kind) => kind.test(claim));
   return KINDS[actual]?.test(claim) === true;
 };
 
@@ -126,7 +130,7 @@ export class AttachmentTypes {
 
   /** @param accepted media types, or all of a kind as `image/*`, or all */
   constructor(accepted: readonly string[]) {
-    this.accepted = accepted;
+    this.accepted = [...new Set(accepted.map(normal))];
   }
 
   /** Refuses a claim before there are bytes. @throws unsupported_media_type */

@@ -3,11 +3,23 @@ import { resolve } from 'node:path';
 import type { ClamdAddress } from '../media/scan-clamd.ts';
 import type { S3Place } from '../store/blobs/s3.ts';
 
-const FLAGS: Readonly<Record<string, boolean>> = { true: true, false: false };
+const FLAGS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
+
+const decoded = (path: string): string | undefined => {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+};
 
 const s3Place = (value: string): S3Place => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  if (url === undefined || !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(url.hostname))
+  const path = url && decoded(url.pathname);
+  if (url === undefined || path === undefined || !/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(url.host))
     throw new Error('expected s3://bucket, or s3://bucket/prefix?region=eu-central-1');
   if (url.username !== '' || url.password !== '')
     throw new Error('found a key in the address; expected it in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY');
@@ -16,9 +28,9 @@ const s3Place = (value: string): S3Place => {
   const endpoint = url.searchParams.get('endpoint') ?? undefined;
   if (endpoint !== undefined && !/^https?:\/\//.test(endpoint))
     throw new Error(`found endpoint=${endpoint}; expected an http:// or https:// address`);
-  const forcePathStyle = FLAGS[url.searchParams.get('forcePathStyle') ?? 'false'];
+  const forcePathStyle = FLAGS.get(url.searchParams.get('forcePathStyle') ?? 'false');
   if (forcePathStyle === undefined) throw new Error('found another forcePathStyle; expected true or false');
-  const prefix = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '');
+  const prefix = path.replace(/^\/+|\/+$/g, '');
   return {
     bucket: url.hostname,
     prefix: prefix === '' ? '' : `${prefix}/`,
@@ -34,7 +46,7 @@ export type AttachmentsPlace =
 /** Where attachments are kept. @throws Error that says what was expected */
 export const attachmentsPlace = (value: string): AttachmentsPlace => {
   if (value.startsWith('s3:')) return { kind: 's3', place: s3Place(value) };
-  const folder = /^file:(?:\/\/(?=\/))?([^/].*|\/.*)$/.exec(value)?.[1];
+  const folder = /^file:(?:\/\/(?=\/))?([^/].*|\/(?!\/).*)$/.exec(value)?.[1];
   if (folder === undefined) throw new Error('expected file:<folder>, such as file:./data/attachments, or s3://bucket');
   return { kind: 'disk', folder: resolve(folder) };
 };

@@ -6,6 +6,7 @@ import { createInspector } from '../media/inspector.ts';
 import { createClamdScanner } from '../media/scan-clamd.ts';
 import { createScanCommand } from '../media/scan-command.ts';
 import { AttachmentTypes } from '../media/types.ts';
+import { DeskwireError } from '../contract/errors.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Inspector } from '../ports/inspector.ts';
@@ -14,7 +15,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Scanner } from '../ports/scanner.ts';
 import type { Store } from '../ports/store.ts';
 import { openDiskBlobs } from '../store/blobs/disk.ts';
-import { openOwnFolder } from '../store/own-folder.ts';
+import { openOwnFolder, type OwnFolder } from '../store/own-folder.ts';
 import type { Config } from './config.ts';
 import { StartError } from './start-error.ts';
 
@@ -74,7 +75,9 @@ const claimStorage = async (blobs: Blobs, owner: string, tempFolder: string): Pr
 
 const createScanner = ({ scanner }: Pick<Config, 'scanner'>): Scanner | undefined => {
   if (scanner === undefined) return undefined;
-  return scanner.kind === 'command' ? createScanCommand(scanner.command) : createClamdScanner(scanner.address);
+  return scanner.kind === 'command'
+    ? createScanCommand(scanner.command, scanner.environment)
+    : createClamdScanner(scanner.address);
 };
 
 /** One that is not up yet may come up; one that is not there never will. @throws StartError */
@@ -97,18 +100,23 @@ const tryScanner = async (scanner: Scanner, tempFolder: string, log: Log): Promi
   }
 };
 
-/**
- * Puts together what attachments need.
- * @throws StartError, StoreStartError that name the setting
- */
-export const openAttachments = async (options: OpenAttachmentsOptions): Promise<AttachmentParts> => {
+const putTogether = async (
+  options: OpenAttachmentsOptions,
+  blobs: Blobs,
+  temp: OwnFolder,
+): Promise<AttachmentParts> => {
   const { config, store, clock, log, metrics } = options;
-  const temp = await openOwnFolder(join(config.dataDir, 'temp'));
   const tempFolder = temp.path;
-  const blobs = await openBlobs(options, tempFolder);
   const linkSecret = await store.secret('attachment-links', randomBytes(SECRET_BYTES).toString('base64url'));
   const owner = await store.secret('attachment-owner', randomBytes(SECRET_BYTES).toString('base64url'));
-  await claimStorage(blobs, owner, tempFolder);
+  await claimStorage(blobs, owner, tempFolder).catch((error: unknown) => {
+    if (!(error instanceof DeskwireError)) throw error;
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new StartError(
+      `ATTACHMENTS_URL: files can't be read and written there (${reason}). Give this server the right to do both.`,
+      { cause: error },
+    );
+  });
   const scanner = createScanner(config);
   if (scanner !== undefined) await tryScanner(scanner, tempFolder, log);
   const inspector = createInspector({
@@ -131,4 +139,23 @@ export const openAttachments = async (options: OpenAttachmentsOptions): Promise<
       await temp.close();
     },
   };
+};
+
+/**
+ * Puts together what attachments need.
+ * @throws StartError, StoreStartError that name the setting
+ */
+export const openAttachments = async (options: OpenAttachmentsOptions): Promise<AttachmentParts> => {
+  const { config } = options;
+  const temp = await openOwnFolder(join(config.dataDir, 'temp'));
+  const tempFolder = temp.path;
+  let blobs: Blobs | undefined;
+  try {
+    blobs = await openBlobs(options, tempFolder);
+    return await putTogether(options, blobs, temp);
+  } catch (error) {
+    await blobs?.close();
+    await temp.close();
+    throw error;
+  }
 };

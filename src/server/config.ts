@@ -31,7 +31,12 @@ export interface Config {
   readonly attachments: SettingValue<'ATTACHMENTS_URL'>;
   readonly attachmentTypes: readonly string[];
   readonly scanner:
-    | { readonly kind: 'command'; readonly command: SettingValue<'ATTACHMENTS_SCAN_COMMAND'> }
+    | {
+        readonly kind: 'command';
+        readonly command: SettingValue<'ATTACHMENTS_SCAN_COMMAND'>;
+        /** No secret of the server's is in it. */
+        readonly environment: Environment;
+      }
     | { readonly kind: 'clamd'; readonly address: SettingValue<'ATTACHMENTS_CLAMD'> }
     | undefined;
   readonly visitors: {
@@ -57,6 +62,8 @@ type Values = { [N in SettingName]: SettingValue<N> | undefined };
 const KEY_SETTINGS = ['DESKWIRE_JWT_SECRET', 'DESKWIRE_JWT_PUBLIC_KEY', 'DESKWIRE_JWKS_URL'] as const;
 const DATABASE_FILE = 'deskwire.db';
 const PREFIXES = ['DESKWIRE_', 'ATTACHMENTS_'];
+/** What a scanner may need to find its parts. */
+const SCANNER_ENVIRONMENT = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ'];
 const ATTACHMENTS_FOLDER = 'attachments';
 /** A chunk's own fields, and what frames them. */
 const CHUNK_OVERHEAD_BYTES = 1_024;
@@ -161,7 +168,7 @@ const chooseKeys = (
   return { kind: 'development' };
 };
 
-const chooseScanner = (values: Values, problems: ConfigProblem[]): Config['scanner'] => {
+const chooseScanner = (env: Environment, values: Values, problems: ConfigProblem[]): Config['scanner'] => {
   const { ATTACHMENTS_SCAN_COMMAND: command, ATTACHMENTS_CLAMD: address } = values;
   if (command !== undefined && address !== undefined) {
     problems.push({
@@ -169,7 +176,8 @@ const chooseScanner = (values: Values, problems: ConfigProblem[]): Config['scann
       message: 'found together; expected one of them. Unset the other.',
     });
   }
-  if (command !== undefined) return { kind: 'command', command };
+  const environment = Object.fromEntries(SCANNER_ENVIRONMENT.map((name) => [name, env[name]]));
+  if (command !== undefined) return { kind: 'command', command, environment };
   return address === undefined ? undefined : { kind: 'clamd', address };
 };
 
@@ -229,7 +237,7 @@ export const loadConfig = (env: Environment): Config => {
   checkNames(env, problems);
   const keys = chooseKeys(env, values, problems, warnings);
   const visitors = chooseVisitors(env, values, keys, problems, warnings);
-  const scanner = chooseScanner(values, problems);
+  const scanner = chooseScanner(env, values, problems);
   const limits = chooseLimits(values, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 

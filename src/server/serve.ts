@@ -123,8 +123,8 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     drain: () =>
       (drained ??= drain().then(async () => {
         stopWatching();
-        await desk.stop();
-        await attachments.close();
+        // Together: a sweep may wait for a storage that does not answer.
+        await Promise.all([desk.stop(), attachments.close()]);
         await store.close();
         log.info({}, 'stopped');
       })),

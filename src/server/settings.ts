@@ -236,7 +236,12 @@ export const SETTINGS = {
   DESKWIRE_PUBLIC_URL: setting({
     description:
       'Where clients reach this server, such as `https://support.example.com`: links to attachments begin with it. Not set: they are relative to it.',
-    schema: webUrl.transform((value) => value.replace(/\/+$/, '')),
+    schema: text((value) => {
+      if (/[?#]/.test(value)) throw new Error('expected an address without a query or a fragment');
+      return value;
+    })
+      .pipe(webUrl)
+      .transform((value) => value.replace(/\/+$/, '')),
   }),
   DESKWIRE_LIMITS: setting({
     description: 'JSON object that sets limits by their names, such as `{"textBytes":4096}`.',

@@ -4,12 +4,11 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { TestClient } from '../support/client.ts';
-import { clientId } from '../support/client.ts';
+import { clientId, Clients } from '../support/client.ts';
 import { endToEnd } from '../support/e2e.ts';
 import { gifOfFrames, photo } from '../support/files.ts';
 import { scanCommand } from '../support/scanners.ts';
 import { customer, startServer } from '../support/server.ts';
-import { Clients } from '../support/client.ts';
 import { download, textOf, upload } from '../support/uploader.ts';
 import { until } from '../support/until.ts';
 
@@ -102,6 +101,20 @@ describe('downloads', () => {
     socket.write(requestFor(link).repeat(1_000));
     await until('the end of the connection', () => closed);
     expect((await fetch(new URL('/healthz', server().url))).status).toBe(200);
+  });
+
+  it('and other requests that nobody is there to be answered cost nothing', async () => {
+    const metrics = new URL('/metrics', server().url);
+    const socket = connect(Number(metrics.port), metrics.hostname);
+    let closed = false;
+    socket.on('error', () => undefined).on('close', () => (closed = true));
+    const before = performance.eventLoopUtilization();
+    socket.write(requestFor(metrics).repeat(2_000));
+    await until('the end of the connection', () => closed);
+    const { ann } = await room();
+    expect((await ann.request('conversation:list', {})).conversations).toHaveLength(1);
+    // Two thousand pages would be seconds of work.
+    expect(performance.eventLoopUtilization(before).active).toBeLessThan(2_000);
   });
 
   it('say their length to HEAD, whole, and give all of a file to a suffix that is longer', async () => {

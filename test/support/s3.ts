@@ -31,7 +31,7 @@ const NODE_FLAGS = ['--openssl-legacy-provider', '--no-deprecation'];
 
 const run = async (folder: string, bucket: string, port: number): Promise<{ child: ChildProcess; port: number }> => {
   const options = ['-d', folder, '-a', '127.0.0.1', '-p', String(port), '--configure-bucket', bucket];
-  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, ...options], { stdio: ['ignore', 'pipe', 'ignore'] });
   let said = '';
   child.stdout.on('data', (bytes: Buffer) => {
     // What comes later is a line for each request.

@@ -59,17 +59,25 @@ class Session {
     this.#pending = Buffer.concat([this.#pending, bytes]);
     if (!this.#started) {
       if (this.#pending.length < COMMAND.length) return;
-      if (this.#pending.subarray(0, COMMAND.length).toString() !== COMMAND) return this.#answer('UNKNOWN COMMAND\0');
+      if (this.#pending.subarray(0, COMMAND.length).toString() !== COMMAND) {
+        this.#answer('UNKNOWN COMMAND\0');
+        return;
+      }
       this.#pending = this.#pending.subarray(COMMAND.length);
       this.#started = true;
     }
-    while (!this.#over && this.#pending.length >= 4) {
+    this.#takePieces();
+  }
+
+  #takePieces(): void {
+    while (this.#pending.length >= 4) {
       const length = this.#pending.readUInt32BE();
       if (this.#pending.length < 4 + length) return;
       const piece = this.#pending.subarray(4, 4 + length);
       this.#pending = this.#pending.subarray(4 + length);
       if (length === 0) this.#whole();
       else this.#piece(piece);
+      if (this.#over) return;
     }
   }
 

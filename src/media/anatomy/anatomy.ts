@@ -3,6 +3,8 @@ export interface Anatomy {
   /** What has to be kept for the picture to stay the same, in order: parts of the file's own bytes. */
   readonly kept: readonly Uint8Array[];
   readonly frames: number;
+  /** Its pixels stand in it exactly, where a format has both ways. @default false */
+  readonly lossless?: boolean;
   /** The canvas, where it stands in the file's own words and decoders may not tell. */
   readonly canvas?: { readonly width: number; readonly height: number };
 }

@@ -20,6 +20,7 @@ export const webpAnatomy = (bytes: Uint8Array): Anatomy => {
   if (reader.tag(4) !== 'WEBP') throw new BrokenImageError('it does not begin as a WebP');
   const chunks: Uint8Array[] = [];
   let frames = 0;
+  let lossless = false;
   let left = end < bytes.length;
   while (end - reader.at >= FRAMING_BYTES) {
     const start = reader.at;
@@ -28,6 +29,7 @@ export const webpAnatomy = (bytes: Uint8Array): Anatomy => {
     reader.skip(Math.min(length + (length % 2), end - reader.at));
     const chunk = bytes.subarray(start, reader.at);
     if (type === 'ANMF') frames += 1;
+    if (type === 'VP8L') lossless = true;
     if (!PICTURE.has(type)) {
       left = true;
     } else if (type === 'VP8X' && ((chunk[FRAMING_BYTES] ?? 0) & METADATA_FLAGS) !== 0) {
@@ -39,7 +41,7 @@ export const webpAnatomy = (bytes: Uint8Array): Anatomy => {
       chunks.push(chunk);
     }
   }
-  if (!left) return { kept: [bytes], frames: Math.max(1, frames) };
+  if (!left) return { kept: [bytes], frames: Math.max(1, frames), lossless };
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-  return { kept: [header(length + 4), ...chunks], frames: Math.max(1, frames) };
+  return { kept: [header(length + 4), ...chunks], frames: Math.max(1, frames), lossless };
 };

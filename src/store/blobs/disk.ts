@@ -81,10 +81,8 @@ class DiskBlobs implements Blobs {
 
   async append(upload: string, offset: number, bytes: Uint8Array): Promise<number> {
     try {
-      if (!this.#open.has(upload)) {
-        const size = await this.received(upload);
-        if (size < offset) return size;
-      }
+      const size = await this.#sizeOf(upload);
+      if (size < offset) return size;
       await this.#write(upload, offset, bytes).catch((error: unknown) => {
         // Closed since it was looked up, because so many others were opened.
         if (codeOf(error) !== 'EBADF') throw error;
@@ -166,6 +164,16 @@ class DiskBlobs implements Blobs {
     await this.#drafts.close();
   }
 
+  /** As it is to be written to now: another process may have discarded what this one has open. */
+  async #sizeOf(upload: string): Promise<number> {
+    if (this.#open.has(upload)) {
+      const { size, nlink } = await (await this.#fileOf(upload)).stat();
+      if (nlink > 0) return size;
+      this.#open.delete(upload);
+    }
+    return this.received(upload);
+  }
+
   async #write(upload: string, offset: number, bytes: Uint8Array): Promise<void> {
     const file = await this.#fileOf(upload);
     let written = 0;
@@ -207,7 +215,7 @@ class DiskBlobs implements Blobs {
   }
 
   #blobPath(key: string): string {
-    return join(this.#root, 'blobs', key.slice(-FOLDER_LETTERS), key);
+    return join(this.#root, 'blobs', `_${key.slice(-FOLDER_LETTERS)}`, key);
   }
 
   async *#folders(folder: string): AsyncIterable<{ key: string }> {

@@ -47,10 +47,13 @@ const MAX_OPEN_UPLOADS = 2_000;
 const IDLE_UPLOAD_MS = 10 * 60_000;
 const OFFSET_DIGITS = 15;
 const CONNECT_TIMEOUT_MS = 3_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** Until an answer begins; and how long a connection may stand still. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const IDLE_TIMEOUT_MS = 5_000;
+const ATTEMPTS = 2;
 
 const isMissing = (error: unknown): boolean =>
-  error instanceof S3ServiceException && (error.name === 'NoSuchKey' || error.$metadata.httpStatusCode === 404);
+  error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404 && error.name !== 'NoSuchBucket';
 
 const unavailable = (error: unknown): DeskwireError =>
   error instanceof DeskwireError
@@ -75,6 +78,7 @@ interface Tail {
  */
 class S3Blobs implements Blobs {
   readonly #client: S3Client;
+  readonly #closing = new AbortController();
   readonly #place: S3Place;
   readonly #tempFolder: string;
   readonly #partBytes: number;
@@ -102,18 +106,24 @@ class S3Blobs implements Blobs {
   }
 
   async append(upload: string, offset: number, bytes: Uint8Array): Promise<number> {
+    const end = offset + bytes.length;
+    const known = this.#tails.get(upload);
+    // Of an upload that is new here nothing is asked: what another process has of it is the same.
+    const isNew = known === undefined && offset === 0;
+    const follows = known !== undefined && known.start + known.length === offset;
+    const kept = isNew || follows ? offset : await this.received(upload);
+    // What is there is there: written again, it could only become less.
+    if (kept < offset || kept >= end) return kept;
     let tail = this.#tails.get(upload);
-    if (tail === undefined || offset !== tail.start + tail.length) {
-      const kept = offset === 0 ? 0 : await this.received(upload);
-      if (kept < offset) return kept;
-      tail = { start: offset, bytes: [], length: 0, writing: Promise.resolve() };
+    if (tail === undefined) {
+      tail = { start: kept, bytes: [], length: 0, writing: Promise.resolve() };
       this.#tails.set(upload, tail);
     }
     // A copy: what came with it in one packet would be held too.
-    tail.bytes.push(Buffer.from(bytes));
-    tail.length += bytes.length;
+    tail.bytes.push(Buffer.from(bytes.subarray(kept - offset)));
+    tail.length += end - kept;
     if (tail.length >= this.#partBytes) await this.#writeTail(upload, tail);
-    return offset + bytes.length;
+    return end;
   }
 
   async gather(upload: string): Promise<LocalFile> {
@@ -135,7 +145,10 @@ class S3Blobs implements Blobs {
   }
 
   async discard(upload: string): Promise<void> {
+    const tail = this.#tails.get(upload);
     this.#tails.delete(upload);
+    // It would arrive afterwards.
+    await tail?.writing.catch(() => undefined);
     for await (const { key } of this.#list(`uploads/${upload}/`)) await this.#delete(key);
   }
 
@@ -162,6 +175,7 @@ class S3Blobs implements Blobs {
     try {
       await this.#client.send(
         new PutObjectCommand({ ...this.#object(`blobs/${key}`), Body: body, ContentLength: size }),
+        this.#untilClosed,
       );
     } catch (error) {
       throw unavailable(error);
@@ -183,9 +197,14 @@ class S3Blobs implements Blobs {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     await Promise.allSettled([...this.#tails.values()].map(({ writing }) => writing));
     this.#tails.clear();
     this.#client.destroy();
+  }
+
+  get #untilClosed(): { abortSignal: AbortSignal } {
+    return { abortSignal: this.#closing.signal };
   }
 
   /** Sends what has gathered; one part of an upload is on its way at a time, while the next one gathers. */
@@ -197,9 +216,10 @@ class S3Blobs implements Blobs {
     tail.start += body.length;
     tail.bytes = [];
     tail.length = 0;
-    const name = String(start).padStart(OFFSET_DIGITS, '0');
+    // With its length: a shorter one of another process must not take its place.
+    const name = `${String(start).padStart(OFFSET_DIGITS, '0')}-${String(body.length)}`;
     tail.writing = this.#client
-      .send(new PutObjectCommand({ ...this.#object(`uploads/${upload}/${name}`), Body: body }))
+      .send(new PutObjectCommand({ ...this.#object(`uploads/${upload}/${name}`), Body: body }), this.#untilClosed)
       .then(
         () => undefined,
         (error: unknown) => {
@@ -217,7 +237,7 @@ class S3Blobs implements Blobs {
     const parts: { key: string; skip: number; size: number }[] = [];
     let end = 0;
     for await (const { key, size } of this.#list(`uploads/${upload}/`)) {
-      const start = Number(key.slice(-OFFSET_DIGITS));
+      const start = Number(key.slice(`uploads/${upload}/`.length).slice(0, OFFSET_DIGITS));
       if (start > end) break;
       if (start + size <= end) continue;
       parts.push({ key, skip: end - start, size });
@@ -243,6 +263,7 @@ class S3Blobs implements Blobs {
     try {
       const { Body } = await this.#client.send(
         new GetObjectCommand({ ...this.#object(key), ...(bytes && { Range: bytes }) }),
+        this.#untilClosed,
       );
       if (!(Body instanceof Readable)) throw new Error('an object without a body');
       return Body;
@@ -254,7 +275,7 @@ class S3Blobs implements Blobs {
 
   async #delete(key: string): Promise<void> {
     try {
-      await this.#client.send(new DeleteObjectCommand(this.#object(key)));
+      await this.#client.send(new DeleteObjectCommand(this.#object(key)), this.#untilClosed);
     } catch (error) {
       if (!isMissing(error)) throw unavailable(error);
     }
@@ -272,6 +293,7 @@ class S3Blobs implements Blobs {
             Prefix: `${root}${prefix}`,
             ...(token && { ContinuationToken: token }),
           }),
+          this.#untilClosed,
         )
         .catch((error: unknown) => {
           throw unavailable(error);
@@ -302,7 +324,16 @@ export const openS3Blobs = async (options: S3BlobsOptions): Promise<Blobs> => {
     // Newer checksums are sent in a way that many servers other than AWS's do not know.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    maxAttempts: ATTEMPTS,
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+      socketTimeout: IDLE_TIMEOUT_MS,
+      // Whoever reads slowly has a connection for long: with a bound, a few of them would keep out all others.
+      httpAgent: { keepAlive: true, maxSockets: Infinity },
+      httpsAgent: { keepAlive: true, maxSockets: Infinity },
+    },
   });
   makeFolder(options.tempFolder);
   try {

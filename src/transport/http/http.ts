@@ -89,7 +89,7 @@ export const createHttp = (options: HttpOptions): FastifyInstance => {
     },
   });
   errorAnswers(app, log);
-  boundPipelining(app.server);
+  boundPipelining(app);
 
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
