@@ -65,6 +65,7 @@ class Pane {
       this.tray.add(this.picker.files);
       // The same file may be chosen again.
       this.picker.value = '';
+      this.input.focus();
     };
     const clip = element('img', { src: 'clip.svg', alt: '', width: 22, height: 22 });
     this.attaching = element('button', { type: 'button', className: 'attach', disabled: true }, clip);

@@ -186,6 +186,8 @@ describe('files in the page', { timeout: 90_000 }, () => {
 
   it('[CLIENT-1] says why a file is refused: by its size and type before anything is sent, by its content then', async () => {
     const { ann, bob, hers } = await bothPages(await start({ attachmentBytes: 100_000 }));
+    // A tab behind another one draws once a second, and what is clicked is looked at twice.
+    await hers.page.bringToFront();
     await ann.attach([
       { name: 'big.txt', mimeType: 'text/plain', buffer: Buffer.alloc(200_000, 'a') },
       { name: 'empty.txt', mimeType: 'text/plain', buffer: Buffer.alloc(0) },
@@ -225,7 +227,8 @@ describe('files in the page', { timeout: 90_000 }, () => {
 
   it('[CLIENT-1] gives up what is cancelled, on its way and when it is there, and leaves nothing of it', async () => {
     const running = await start();
-    const { line, ann, bob } = await bothPages(running, { holdAfterBytes: 2 * MIB });
+    const { line, ann, bob, hers } = await bothPages(running, { holdAfterBytes: 2 * MIB });
+    await hers.page.bringToFront();
     await ann.attach({ name: 'wrong.txt', mimeType: 'text/plain', buffer: seededText(SEED, 8 * MIB) });
     await until('the line to be held', () => line.holds);
     await soon(async () => expect((await ann.files()).join()).toMatch(/^wrong\.txt: \d[\d.]* of 8 MB · 2\d %$/));
