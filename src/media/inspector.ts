@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { access, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { DeskwireError } from '../contract/errors.ts';
@@ -42,16 +41,26 @@ interface Read {
   readonly head: Uint8Array;
 }
 
+/** Read at once, into memory that is used again: hashing so much takes an eighth of a millisecond. */
+const PIECE_BYTES = 262_144;
+
 /** Reads a file once, in pieces: it is never in memory as a whole. */
 const readThrough = async (path: string): Promise<Read> => {
   const hash = createHash('sha256');
   const heads: Buffer[] = [];
   let size = 0;
-  for await (const piece of createReadStream(path)) {
-    const bytes = piece as Buffer;
-    hash.update(bytes);
-    if (size < HEAD_BYTES) heads.push(bytes.subarray(0, HEAD_BYTES - size));
-    size += bytes.length;
+  const file = await open(path, 'r');
+  try {
+    const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    for (;;) {
+      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, size);
+      if (bytesRead === 0) break;
+      hash.update(piece.subarray(0, bytesRead));
+      if (size < HEAD_BYTES) heads.push(Buffer.from(piece.subarray(0, Math.min(bytesRead, HEAD_BYTES - size))));
+      size += bytesRead;
+    }
+  } finally {
+    await file.close();
   }
   return { size, sha256: hash.digest('hex'), head: Buffer.concat(heads) };
 };
