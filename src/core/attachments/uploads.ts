@@ -27,7 +27,8 @@ interface Line {
  */
 const letGo = ({ buffer, byteLength }: Uint8Array): void => {
   // Bytes that share their memory with others are left alone.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) structuredClone(buffer, { transfer: [buffer] });
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength)
+    structuredClone(buffer, { transfer: [buffer] });
 };
 
 const DAY_MS = 24 * 60 * 60_000;
