@@ -290,7 +290,7 @@ describe('SIGKILL and cut connections during uploads', () => {
     const url = await after.url();
     expect(filesIn(run.dataDir).filter((path) => /^(?:temp|attachments\/drafts)\//.test(path))).toEqual([]);
     const whole = run.sent.flatMap(({ attachment: { id, thumbnail } }) => {
-      const path = `attachments/blobs/${id.slice(-2)}/${id}`;
+      const path = `attachments/blobs/_${id.slice(-2)}/${id}`;
       return thumbnail === undefined ? [path] : [path, `attachments/blobs/il/${id}.thumbnail`];
     });
     // Bytes of uploads are looked through half a minute after a start.
