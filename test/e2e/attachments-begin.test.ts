@@ -194,7 +194,7 @@ describe('the name of a file', () => {
     expect(await shownName(ann, id, name)).toBe(name);
     const [row] = rowsOf(server().dataDir, id);
     const added = filesIn(server().dataDir).filter((path) => !before.includes(path));
-    expect(added).toEqual([`attachments/blobs/_${row?.id.slice(-2) ?? ''}/${row?.id ?? ''}`]);
+    expect(added).toEqual([`attachments/blobs/_${row?.id.slice(2, 4) ?? ''}/${row?.id ?? ''}`]);
   });
 });
 

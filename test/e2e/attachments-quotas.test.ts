@@ -176,7 +176,7 @@ describe('an attachment that is not sent in time', () => {
     await until('the two to go', () => rows().length === 1);
     expect(rows()).toMatchObject([{ id: stays.id, state: 'ready', message_seq: entry.seq }]);
     expect(used()).toBe(800);
-    expect(filesIn(server.dataDir)).toEqual([`attachments/blobs/_${stays.id.slice(-2)}/${stays.id}`]);
+    expect(filesIn(server.dataDir)).toEqual([`attachments/blobs/_${stays.id.slice(2, 4)}/${stays.id}`]);
     for (const one of [finished.id, attachmentId])
       expect(await ann.refused('attachment:finish', { attachmentId: one })).toMatchObject({ code: 'not_found' });
     const message = { conversationId: id, clientMessageId: clientId(), attachmentIds: [finished.id] };

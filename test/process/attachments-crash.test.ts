@@ -290,8 +290,8 @@ describe('SIGKILL and cut connections during uploads', () => {
     const url = await after.url();
     expect(filesIn(run.dataDir).filter((path) => /^(?:temp|attachments\/drafts)\//.test(path))).toEqual([]);
     const whole = run.sent.flatMap(({ attachment: { id, thumbnail } }) => {
-      const path = `attachments/blobs/_${id.slice(-2)}/${id}`;
-      return thumbnail === undefined ? [path] : [path, `attachments/blobs/il/${id}.thumbnail`];
+      const path = `attachments/blobs/_${id.slice(2, 4)}/${id}`;
+      return thumbnail === undefined ? [path] : [path, `attachments/blobs/_${id.slice(2, 4)}/${id}.thumbnail`];
     });
     // Bytes of uploads are looked through half a minute after a start.
     await until('the rest to go', () => filesIn(run.dataDir).length === whole.length, 60_000);

@@ -12,7 +12,7 @@ import { StoreStartError } from '../start-error.ts';
 
 /** Uploads whose file is kept open between chunks. */
 const MAX_OPEN_FILES = 256;
-/** Letters of a key that name its folder: a thousand files a folder at four million. */
+/** Letters of a key, after those that all of its kind have, that name its folder: a thousand files a folder at four million. */
 const FOLDER_LETTERS = 2;
 
 const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
@@ -39,7 +39,7 @@ const sync = async (path: string): Promise<void> => {
   }
 };
 
-/** `uploads/<id>` grows, `blobs/<end of the key>/<key>` is whole, `drafts/<process>/` is on its way from one to the other. */
+/** `uploads/<id>` grows, `blobs/_<two letters of the key>/<key>` is whole, `drafts/<process>/` is on its way from one to the other. */
 class DiskBlobs implements Blobs {
   readonly #root: string;
   readonly #drafts: OwnFolder;
@@ -215,7 +215,7 @@ class DiskBlobs implements Blobs {
   }
 
   #blobPath(key: string): string {
-    return join(this.#root, 'blobs', `_${key.slice(-FOLDER_LETTERS)}`, key);
+    return join(this.#root, 'blobs', `_${key.slice(FOLDER_LETTERS, 2 * FOLDER_LETTERS)}`, key);
   }
 
   async *#folders(folder: string): AsyncIterable<{ key: string }> {
