@@ -3,6 +3,7 @@ import { copyFile, type FileHandle, link, mkdir, open, opendir, rename, rm, stat
 import { dirname, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { nanoid } from 'nanoid';
+import pLimit from 'p-limit';
 import { DeskwireError } from '../../contract/errors.ts';
 import type { BlobInfo, Blobs, ByteRange, LocalFile } from '../../ports/blobs.ts';
 import type { Log } from '../../ports/log.ts';
@@ -10,6 +11,11 @@ import { makeFolder } from '../make-folder.ts';
 import { openOwnFolder, type OwnFolder } from '../own-folder.ts';
 import { StoreStartError } from '../start-error.ts';
 
+/**
+ * Chunks written at the same time. All that are written in one turn of the event loop are answered in the next, and as many
+ * new ones come then: with no bound, a hundred at a time, and whatever else is asked of this process waits for them all.
+ */
+const APPENDED_TOGETHER = 2;
 /** Uploads whose file is kept open between chunks. */
 const MAX_OPEN_FILES = 256;
 /** Letters of a key, after those that all of its kind have, that name its folder: a thousand files a folder at four million. */
@@ -41,6 +47,8 @@ const sync = async (path: string): Promise<void> => {
 
 /** `uploads/<id>` grows, `blobs/_<two letters of the key>/<key>` is whole, `drafts/<process>/` is on its way from one to the other. */
 class DiskBlobs implements Blobs {
+  readonly #appending = pLimit(APPENDED_TOGETHER);
+  readonly #copying = pLimit(1);
   readonly #root: string;
   readonly #drafts: OwnFolder;
   readonly #log: Log;
@@ -79,7 +87,11 @@ class DiskBlobs implements Blobs {
     }
   }
 
-  async append(upload: string, offset: number, bytes: Uint8Array): Promise<number> {
+  append(upload: string, offset: number, bytes: Uint8Array): Promise<number> {
+    return this.#appending(() => this.#append(upload, offset, bytes));
+  }
+
+  async #append(upload: string, offset: number, bytes: Uint8Array): Promise<number> {
     try {
       const size = await this.#sizeOf(upload);
       if (size < offset) return size;
@@ -100,7 +112,7 @@ class DiskBlobs implements Blobs {
     const path = join(this.#drafts.path, nanoid());
     try {
       makeFolder(this.#drafts.path);
-      await copyFile(this.#uploadPath(upload), path, constants.COPYFILE_FICLONE);
+      await this.#copying(() => copyFile(this.#uploadPath(upload), path, constants.COPYFILE_FICLONE));
     } catch (error) {
       await rm(path, { force: true }).catch(() => undefined);
       throw unavailable(error);
