@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -33,13 +33,16 @@ export const build = (): Built => {
     module: ts.ModuleKind.ESNext,
     rewriteRelativeImportExtensions: true,
   };
-  for (const name of readdirSync(import.meta.dirname).filter((file) => file.endsWith('.ts'))) {
+  const sources = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' });
+  for (const name of sources.filter((file) => file.endsWith('.ts'))) {
     const { outputText } = ts.transpileModule(readFileSync(join(import.meta.dirname, name), 'utf8'), {
       compilerOptions,
     });
     // What a benchmark takes from the program is the built program.
-    const built = outputText.replaceAll('"../src/', `"${relative(benchFolder, join(root, 'dist'))}/`);
-    writeFileSync(join(benchFolder, name.replace(/\.ts$/, '.js')), built);
+    const target = join(benchFolder, name.replace(/\.ts$/, '.js'));
+    const built = outputText.replaceAll(/"(?:\.\.\/)+src\//g, `"${relative(dirname(target), join(root, 'dist'))}/`);
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, built);
   }
   return {
     deskwire: join(root, 'dist', 'cli', 'main.js'),

@@ -7,7 +7,7 @@
  * assignment and file is accounted for.
  */
 import { parseArgs } from 'node:util';
-import { benchAttachments } from './attachments.ts';
+import { benchAttachments } from './attachments/attachments.ts';
 import { build } from './build.ts';
 import { cleanUpAtExit } from './children.ts';
 import { benchMessages } from './messages.ts';

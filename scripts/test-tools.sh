@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests drive is here: a browser, and Python's Socket.IO client.
+# Makes sure that what the tests drive is here: a browser, Python's Socket.IO client, Postgres, Redis and a proxy.
 # Silent when it is; installs it where that is possible without asking; else says what to run.
 set -euo pipefail
 
@@ -7,6 +7,11 @@ readonly python=/usr/bin/python3
 
 packages_missing() {
   command -v chromium >/dev/null || echo chromium
+  command -v nginx >/dev/null || echo nginx-light
+  command -v redis-server >/dev/null || echo redis-server
+  command -v redis-sentinel >/dev/null || echo redis-sentinel
+  # Debian keeps a server's programs off the PATH.
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || echo postgresql
   if [[ ! -x "$python" ]]; then
     echo python3 python3-socketio python3-aiohttp python3-requests python3-websocket
     return
@@ -37,7 +42,7 @@ give_up() {
 }
 
 if ! command -v apt-get >/dev/null; then
-  give_up "This is no Debian-like system: install Chromium as 'chromium' on the PATH, and for $python the modules socketio, aiohttp, requests and websocket."
+  give_up "This is no Debian-like system: install Chromium as 'chromium', nginx, redis-server 7, redis-sentinel and initdb of Postgres on the PATH, and for $python the modules socketio, aiohttp, requests and websocket."
 fi
 
 as_root=()

@@ -101,6 +101,13 @@ export const LIMITS = {
     max: 1_000,
     description: 'Unanswered chunks of one connection; beyond it, rate_limited. Two are enough to keep a line busy.',
   },
+  uploadBytesPerSecond: {
+    default: 8_388_608,
+    min: 1_024,
+    max: 1_000_000_000_000,
+    description:
+      'Bytes of all uploads that one server takes in a second, so that messages stay quick beside them. Chunks are answered later; far beyond it, rate_limited with retryAfterMs.',
+  },
   uploadsPerUser: {
     default: 100,
     min: 1,

@@ -7,7 +7,7 @@ import { Sweeper } from '../../src/core/attachments/sweeper.ts';
 import { isoTime } from '../../src/ports/clock.ts';
 import type { AttachmentRecord } from '../../src/ports/store.ts';
 import { openDiskBlobs } from '../../src/store/blobs/disk.ts';
-import { HandClock } from '../media/hand-clock.ts';
+import { HandClock } from '../support/hand-clock.ts';
 import { opened, send } from '../store/builders.ts';
 import { silentLog, temporaryStore } from '../support/store.ts';
 import { until } from '../support/until.ts';

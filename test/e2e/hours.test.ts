@@ -11,7 +11,6 @@ import { newConversationId } from '../../src/core/ids.ts';
 import { Roster } from '../../src/core/roster.ts';
 import { FeedHub } from '../../src/feed/feed-hub.ts';
 import type { Actor } from '../../src/ports/actor.ts';
-import type { Clock } from '../../src/ports/clock.ts';
 import { noMetrics } from '../../src/ports/metrics.ts';
 import { openDesk } from '../../src/server/open-desk.ts';
 import { createRooms } from '../../src/transport/socketio/rooms.ts';
@@ -19,6 +18,7 @@ import { createSocketServer } from '../../src/transport/socketio/socketio.ts';
 import { temporaryAttachments } from '../support/attachments.ts';
 import { afterRouting, assignedTo, Company, historyOf, open, stateOf, told } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
+import { HandClock } from '../support/hand-clock.ts';
 import { SECRET } from '../support/server.ts';
 import { silentLog, temporaryStore } from '../support/store.ts';
 import { until } from '../support/until.ts';
@@ -131,36 +131,6 @@ describe('a department that is closed', () => {
     expect(await stateOf(own, ann.id)).toMatchObject({ department: 'evening', assignee: { id: 'other' } });
   });
 });
-
-/** Moved by hand; tasks run at the instants for which they were set, in order. */
-class HandClock implements Clock {
-  #nowMs: number;
-  #tasks: { atMs: number; task: () => void }[] = [];
-
-  constructor(nowMs: number) {
-    this.#nowMs = nowMs;
-  }
-  now(): number {
-    return this.#nowMs;
-  }
-  after(delayMs: number, task: () => void): () => void {
-    const waiting = { atMs: this.#nowMs + delayMs, task };
-    this.#tasks.push(waiting);
-    return () => {
-      this.#tasks = this.#tasks.filter((other) => other !== waiting);
-    };
-  }
-  moveTo(nowMs: number): void {
-    for (;;) {
-      const next = this.#tasks.filter(({ atMs }) => atMs <= nowMs).sort((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined) break;
-      this.#tasks = this.#tasks.filter((other) => other !== next);
-      this.#nowMs = Math.max(this.#nowMs, next.atMs);
-      next.task();
-    }
-    this.#nowMs = nowMs;
-  }
-}
 
 describe('opening', () => {
   const MONDAY_9 = Date.UTC(2026, 0, 12, 9);

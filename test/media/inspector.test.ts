@@ -28,7 +28,7 @@ import {
 import { CLAMD_THREAT, COMMAND_THREAT, scanCommand, startClamd } from '../support/scanners.ts';
 import { silentLog } from '../support/store.ts';
 import { until } from '../support/until.ts';
-import { HandClock } from './hand-clock.ts';
+import { HandClock } from '../support/hand-clock.ts';
 
 const HOUR_MS = 3_600_000;
 

@@ -7,7 +7,7 @@ import { createImages } from '../../src/media/images.ts';
 import type { ImageBounds, Images, LookedAt } from '../../src/ports/images.ts';
 import { testFolder } from '../support/files.ts';
 import { silentLog } from '../support/store.ts';
-import { HandClock } from './hand-clock.ts';
+import { HandClock } from '../support/hand-clock.ts';
 
 export const BOUNDS: ImageBounds = { pixels: 64_000_000, frames: 2_000, thumbnailPixels: 320 };
 

@@ -9,6 +9,7 @@ import { invalidField, notFound } from '../access.ts';
 import { newAttachmentId } from '../ids.ts';
 import { erase } from './bytes.ts';
 import { Checks } from './checks.ts';
+import { Pace } from './pace.ts';
 import { quotaExceeded } from './quota.ts';
 import { claimOf, refusalOf, uploadView, type UploadsOptions } from './upload.ts';
 
@@ -41,12 +42,14 @@ const REMEMBERED = 10_000;
 export class Uploads {
   readonly #options: UploadsOptions;
   readonly #checks: Checks;
+  readonly #pace: Pace;
   readonly #busy = new Map<string, Line>();
   readonly #idle = new LRUCache<string, Line>({ max: REMEMBERED });
 
   constructor(options: UploadsOptions) {
     this.#options = options;
     this.#checks = new Checks(options);
+    this.#pace = new Pace(options.clock, options.limits);
   }
 
   get acceptedTypes(): readonly string[] {
@@ -233,6 +236,7 @@ export class Uploads {
   }
 
   async #append(line: Line, attachmentId: string, offset: number, data: Uint8Array): Promise<void> {
+    await this.#pace.take(data.length);
     // Unknown until it is known: an error may have taken bytes that were received before.
     line.received = undefined;
     const kept = await this.#options.blobs.append(attachmentId, offset, data);

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import type { AttachmentResults, AttachmentTarget } from './attachments-jobs.ts';
-import type { Plan } from './attachments-plan.ts';
-import { SITUATIONS, type Beside, type Chunked, type Memory, type Situation } from './attachments-round.ts';
-import { median, quantile } from './statistics.ts';
+import type { AttachmentResults, AttachmentTarget } from './jobs.ts';
+import type { Plan } from './plan.ts';
+import { SITUATIONS, type Beside, type Chunked, type Memory, type Situation } from './round.ts';
+import { median, quantile } from '../statistics.ts';
 
 type Kind = AttachmentTarget['kind'];
 type Uploads = AttachmentResults['uploads'];
@@ -51,11 +51,9 @@ const memoryTable = ({ memory: { peer, deskwire } }: AttachmentsMeasured, { crow
 };
 
 const besideTable = ({ beside }: AttachmentsMeasured, { messages }: Plan): string[] => {
-  const rate = `${String(messages.bytesPerSecond / 1e6)} MB/s`;
   const names: Record<Situation, string> = {
     none: 'nothing is uploaded',
-    paced: `uploads held to ${rate}`,
-    unpaced: 'uploads as fast as they go',
+    here: 'uploads, as fast as it takes them',
     elsewhere: 'the same, to another server on this machine',
   };
   const rows = (['peer', 'deskwire'] as const).flatMap((kind) =>

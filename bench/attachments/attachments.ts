@@ -1,7 +1,7 @@
-import { attachmentsReport, type AttachmentsMeasured } from './attachments-report.ts';
-import { FULL, SMOKE } from './attachments-plan.ts';
-import { measureAlone, measureCrowd, measureSteps, SITUATIONS, type Beside } from './attachments-round.ts';
-import type { Built } from './build.ts';
+import { attachmentsReport, type AttachmentsMeasured } from './report.ts';
+import { FULL, SMOKE } from './plan.ts';
+import { measureAlone, measureCrowd, measureSteps, SITUATIONS, type Beside } from './round.ts';
+import type { Built } from '../build.ts';
 
 /** A run too short for its own windows would give figures of nothing. */
 const checkBeside = ({ delays }: Beside): void => {

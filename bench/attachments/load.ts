@@ -1,10 +1,10 @@
 /** A process of the attachments' benchmark: takes a target and a job as JSON arguments, prints the result as JSON. */
 import { createSecretKey } from 'node:crypto';
-import type { AttachmentJob, AttachmentResults, AttachmentTarget } from './attachments-jobs.ts';
-import { runLine } from './attachments-line-run.ts';
-import { runMessages } from './attachments-messages-run.ts';
-import { runUploads } from './attachments-uploads-run.ts';
-import type { ClientOptions } from './client.ts';
+import type { AttachmentJob, AttachmentResults, AttachmentTarget } from './jobs.ts';
+import { runLine } from './line-run.ts';
+import { runMessages } from './messages-run.ts';
+import { runUploads } from './uploads-run.ts';
+import type { ClientOptions } from '../client.ts';
 
 const run = async (
   target: AttachmentTarget,
@@ -20,7 +20,7 @@ const run = async (
       return runLine(target, options, job);
     case 'steps': {
       // It brings half of the program with it, which no other job needs.
-      const { runSteps } = await import('./attachments-steps-run.ts');
+      const { runSteps } = await import('./steps-run.ts');
       return runSteps(job);
     }
   }

@@ -1,11 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { UploadClient } from './attachments-client.ts';
-import { makeFiles } from './attachments-files.ts';
-import type { AttachmentResults, AttachmentTarget, LineJob } from './attachments-jobs.ts';
-import { slowLine } from './attachments-line.ts';
-import { Pacer } from './attachments-pacer.ts';
-import { checkWhole, sendFile } from './attachments-uploads.ts';
-import type { ClientOptions } from './client.ts';
+import { UploadClient } from './upload-client.ts';
+import { makeFiles } from './files.ts';
+import type { AttachmentResults, AttachmentTarget, LineJob } from './jobs.ts';
+import { slowLine } from './line.ts';
+import { checkWhole, sendFile } from './uploads.ts';
+import type { ClientOptions } from '../client.ts';
 
 /** Messages sent when nothing is uploaded. */
 const QUIET_COUNT = 100;
@@ -49,7 +48,7 @@ export const runLine = async (
   const upload =
     way === null
       ? Promise.resolve()
-      : sendFile(way, { client, conversationId, file, chunking: job, pacer: new Pacer(null) }).then(() => {
+      : sendFile(way, { client, conversationId, file, chunking: job }).then(() => {
           uploadMs = performance.now() - startedAt;
           uploading = false;
         });

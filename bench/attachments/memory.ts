@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Window } from './attachments-jobs.ts';
+import type { Window } from './jobs.ts';
 
 const LOOK_EVERY_MS = 20;
 const KIB = 1024;

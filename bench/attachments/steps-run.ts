@@ -1,15 +1,15 @@
 import { join } from 'node:path';
-import { DEFAULT_LIMITS } from '../src/contract/limits.ts';
-import { createImages } from '../src/media/images.ts';
-import { createInspector } from '../src/media/inspector.ts';
-import { AttachmentTypes } from '../src/media/types.ts';
-import { systemClock } from '../src/ports/clock.ts';
-import type { Log } from '../src/ports/log.ts';
-import { noMetrics } from '../src/ports/metrics.ts';
-import { openDiskBlobs } from '../src/store/blobs/disk.ts';
-import { makeFiles, type UploadFile } from './attachments-files.ts';
-import type { AttachmentResults, StepsJob, StepTimes } from './attachments-jobs.ts';
-import { median } from './statistics.ts';
+import { DEFAULT_LIMITS } from '../../src/contract/limits.ts';
+import { createImages } from '../../src/media/images.ts';
+import { createInspector } from '../../src/media/inspector.ts';
+import { AttachmentTypes } from '../../src/media/types.ts';
+import { systemClock } from '../../src/ports/clock.ts';
+import type { Log } from '../../src/ports/log.ts';
+import { noMetrics } from '../../src/ports/metrics.ts';
+import { openDiskBlobs } from '../../src/store/blobs/disk.ts';
+import { makeFiles, type UploadFile } from './files.ts';
+import type { AttachmentResults, StepsJob, StepTimes } from './jobs.ts';
+import { median } from '../statistics.ts';
 
 type Step = keyof AttachmentResults['steps'];
 

@@ -1,8 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { UploadClient } from './attachments-client.ts';
-import type { UploadFile } from './attachments-files.ts';
-import type { Chunking, Way } from './attachments-jobs.ts';
-import type { Pacer } from './attachments-pacer.ts';
+import type { UploadClient } from './upload-client.ts';
+import type { UploadFile } from './files.ts';
+import type { Chunking, Way } from './jobs.ts';
 
 /** How often an upload that is being looked at is asked after. */
 const ASK_EVERY_MS = 100;
@@ -12,7 +11,6 @@ export interface Upload {
   readonly conversationId: string;
   readonly file: UploadFile;
   readonly chunking: Chunking;
-  readonly pacer: Pacer;
 }
 
 /** Milliseconds of an upload: its bytes, and what follows until it stands in a message. */
@@ -25,16 +23,11 @@ interface Finished {
   readonly attachment: { readonly state: string; readonly sha256?: string };
 }
 
-const sendChunks = async (
-  { client, file, chunking, pacer }: Upload,
-  event: string,
-  attachmentId: string,
-): Promise<void> => {
+const sendChunks = async ({ client, file, chunking }: Upload, event: string, attachmentId: string): Promise<void> => {
   const { chunkBytes, inFlight } = chunking;
   let sent = 0;
   const sender = async (): Promise<void> => {
     while (sent < file.bytes.length) {
-      await pacer.take(Math.min(chunkBytes, file.bytes.length - sent));
       const offset = sent;
       if (offset >= file.bytes.length) return;
       sent += chunkBytes;
@@ -76,8 +69,7 @@ const inChunks = async (upload: Upload): Promise<UploadTimes> => {
   return { bytesMs: sentAt - startedAt, finishMs: performance.now() - sentAt };
 };
 
-const asAWhole = async ({ client, file, pacer }: Upload): Promise<UploadTimes> => {
-  await pacer.take(file.bytes.length);
+const asAWhole = async ({ client, file }: Upload): Promise<UploadTimes> => {
   const startedAt = performance.now();
   await client.binary('file', { name: file.name }, file.bytes);
   return { bytesMs: performance.now() - startedAt, finishMs: 0 };

@@ -1,4 +1,4 @@
-import { LightClient, type ClientOptions, type Identity } from './client.ts';
+import { LightClient, type ClientOptions, type Identity } from '../client.ts';
 
 /** What the benchmark's client hands on to its WebSocket as it is: a text is a packet, bytes are a packet's binary. */
 interface Frames {

@@ -1,5 +1,5 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import type { Line } from './attachments-jobs.ts';
+import type { Line } from './jobs.ts';
 
 /** What the line takes in beyond what is under way; the rest waits at the sender. */
 const BUFFER_BYTES = 65_536;

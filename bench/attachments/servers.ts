@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { AttachmentJob, AttachmentResults, AttachmentTarget, MessagesJob } from './attachments-jobs.ts';
-import { WARM } from './attachments-messages-run.ts';
-import type { Built } from './build.ts';
-import { removeFolder, startNode, stop, temporaryFolder, type Child } from './children.ts';
+import type { AttachmentJob, AttachmentResults, AttachmentTarget, MessagesJob } from './jobs.ts';
+import { WARM } from './messages-run.ts';
+import type { Built } from '../build.ts';
+import { removeFolder, startNode, stop, temporaryFolder, type Child } from '../children.ts';
 
 const secret = randomBytes(32).toString('hex');
 const MIB = 1024 * 1024;
@@ -18,11 +18,12 @@ const LIMITS = {
   ...{ requestsPerSecond: 1_000_000, handshakesPerSecond: 1_000_000, connectionsPerAddress: 1_000_000 },
   ...{ chunksPerSecond: 1_000_000, attachmentBytesPerUser: 1e12 },
 };
+/** For runs that measure what uploads cost, and not the bound on all of them together. */
+export const UNBOUNDED = { uploadBytesPerSecond: 1e12 };
 /** For runs that compare sizes of chunks. */
 export const LARGE_CHUNKS = { chunkBytes: MIB, payloadBytes: 2 * MIB };
 
-/** The compiled processes of this benchmark lie beside the others'. */
-const compiled = (built: Built, name: string): string => join(dirname(built.load), `${name}.js`);
+const compiled = (built: Built, name: string): string => join(dirname(built.load), 'attachments', `${name}.js`);
 
 export interface AttachmentServer {
   readonly target: AttachmentTarget;
@@ -36,7 +37,7 @@ export const startAttachmentServer = async (
   moreLimits: Readonly<Record<string, number>> = {},
 ): Promise<AttachmentServer> => {
   const folder = temporaryFolder();
-  const program = kind === 'peer' ? [compiled(built, 'attachments-peer')] : [built.deskwire, 'serve'];
+  const program = kind === 'peer' ? [compiled(built, 'peer')] : [built.deskwire, 'serve'];
   const child = startNode(program, {
     NODE_ENV: 'production',
     PORT: '0',
@@ -63,7 +64,7 @@ export const startAttachmentServer = async (
 };
 
 const startJob = (built: Built, target: AttachmentTarget | null, job: AttachmentJob): Child =>
-  startNode([compiled(built, 'attachments-load'), JSON.stringify(target ?? {}), JSON.stringify(job)], {
+  startNode([compiled(built, 'load'), JSON.stringify(target ?? {}), JSON.stringify(job)], {
     NODE_ENV: 'production',
     DESKWIRE_JWT_SECRET: secret,
   });

@@ -1,11 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { AttachmentResults, AttachmentTarget, UploadsJob, Way, Window } from './attachments-jobs.ts';
-import { MemoryWatch, type Growth } from './attachments-memory.ts';
-import type { Plan } from './attachments-plan.ts';
-import { LARGE_CHUNKS, runJob, startAttachmentServer, startMessages } from './attachments-servers.ts';
-import type { Built } from './build.ts';
-import { removeFolder, temporaryFolder } from './children.ts';
-import { quantile } from './statistics.ts';
+import type { AttachmentResults, AttachmentTarget, UploadsJob, Way, Window } from './jobs.ts';
+import { MemoryWatch, type Growth } from './memory.ts';
+import type { Plan } from './plan.ts';
+import { LARGE_CHUNKS, UNBOUNDED, runJob, startAttachmentServer, startMessages } from './servers.ts';
+import type { Built } from '../build.ts';
+import { removeFolder, temporaryFolder } from '../children.ts';
+import { quantile } from '../statistics.ts';
 
 type Kind = AttachmentTarget['kind'];
 type Uploads = AttachmentResults['uploads'];
@@ -21,8 +21,8 @@ export interface Delays {
   readonly p99Ms: number;
 }
 
-/** Small messages without uploads, beside slow ones, beside fast ones, and beside fast ones that go to another server. */
-export const SITUATIONS = ['none', 'paced', 'unpaced', 'elsewhere'] as const;
+/** Small messages without uploads, beside uploads, and beside the same uploads to another server. */
+export const SITUATIONS = ['none', 'here', 'elsewhere'] as const;
 export type Situation = (typeof SITUATIONS)[number];
 
 export interface Beside {
@@ -37,7 +37,7 @@ export interface Measuring {
 }
 
 const uploadsJob = (way: Way, { fileBytes, chunking }: Plan, more: Partial<UploadsJob> = {}): UploadsJob => ({
-  ...{ kind: 'uploads', way, connectionCount: 1, filesEach: 1, fileBytes, photoCount: 0, bytesPerSecond: null },
+  ...{ kind: 'uploads', way, connectionCount: 1, filesEach: 1, fileBytes, photoCount: 0 },
   ...chunking,
   ...more,
 });
@@ -62,18 +62,17 @@ const measureBeside = async (
   target: AttachmentTarget,
   other: AttachmentTarget,
 ): Promise<Beside> => {
-  const { quietMs, bytesPerSecond, ...sizes } = plan.messages;
+  const { quietMs, ...sizes } = plan.messages;
   const messages = await startMessages(built, target, { kind: 'messages', ...sizes });
   const quiet: Window[] = [];
-  const upload = async (to: AttachmentTarget, rate: number | null): Promise<Uploads> => {
+  const upload = async (to: AttachmentTarget): Promise<Uploads> => {
     const fromMs = Date.now();
     await wait(quietMs);
     quiet.push({ fromMs, toMs: Date.now() });
-    return runJob(built, to, crowdOf(WAY_OF[to.kind], plan, { photoCount: 0, bytesPerSecond: rate }));
+    return runJob(built, to, crowdOf(WAY_OF[to.kind], plan, { photoCount: 0 }));
   };
-  const paced = await upload(target, bytesPerSecond);
-  const unpaced = await upload(target, null);
-  const elsewhere = await upload(other, null);
+  const here = await upload(target);
+  const elsewhere = await upload(other);
   const { samples, lateP99Ms } = await messages.end();
   const during = (windows: readonly Window[]): Delays => {
     const took = samples
@@ -84,11 +83,10 @@ const measureBeside = async (
   return {
     delays: {
       none: during(quiet),
-      paced: during([paced.window]),
-      unpaced: during([unpaced.window]),
+      here: during([here.window]),
       elsewhere: during([elsewhere.window]),
     },
-    uploads: { paced, unpaced, elsewhere },
+    uploads: { here, elsewhere },
     lateP99Ms,
   };
 };
@@ -155,7 +153,7 @@ export const measureAlone = async (
 ): Promise<{ chunkings: Record<string, Chunked>; few: Record<string, Uploads> }> => {
   const { built, plan } = measuring;
   const [deskwire, peer] = await Promise.all([
-    startAttachmentServer('deskwire', built, LARGE_CHUNKS),
+    startAttachmentServer('deskwire', built, { ...LARGE_CHUNKS, ...UNBOUNDED }),
     startAttachmentServer('peer', built),
   ]);
   try {

@@ -1,4 +1,4 @@
-import type { Chunking, Line } from './attachments-jobs.ts';
+import type { Chunking, Line } from './jobs.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -16,8 +16,6 @@ export interface Plan {
     readonly warmUpSeconds: number;
     /** How long nothing is uploaded, each time. */
     readonly quietMs: number;
-    /** Of all the uploads together, when they are held to a rate. */
-    readonly bytesPerSecond: number;
   };
   /** Each size of chunk with each number in flight. */
   readonly chunkings: { readonly sizes: readonly number[]; readonly inFlight: readonly number[] };
@@ -37,7 +35,6 @@ export const FULL: Plan = {
     messagesPerSecond: 200,
     warmUpSeconds: 3,
     quietMs: 10_000,
-    bytesPerSecond: 50_000_000,
   },
   chunkings: { sizes: [16 * KIB, 64 * KIB, 256 * KIB, MIB], inFlight: [1, 2, 4] },
   line: { bytesPerSecond: 2_000_000, delayMs: 20, fileBytes: 8 * MIB, messagesPerSecond: 50 },
@@ -55,7 +52,6 @@ export const SMOKE: Plan = {
     messagesPerSecond: 100,
     warmUpSeconds: 0.2,
     quietMs: 300,
-    bytesPerSecond: 20_000_000,
   },
   chunkings: { sizes: [256 * KIB], inFlight: [2] },
   line: { bytesPerSecond: 4_000_000, delayMs: 5, fileBytes: MIB, messagesPerSecond: 200 },

@@ -27,8 +27,6 @@ export interface UploadsJob extends Chunking {
   readonly fileBytes: number;
   /** Connections whose files are photos, which are looked at in a process of their own; the others' are documents. */
   readonly photoCount: number;
-  /** All of them together; null: as fast as it goes. */
-  readonly bytesPerSecond: number | null;
 }
 
 /** Two-party conversations, in which messages are sent at a steady rate until the process gets SIGTERM. */

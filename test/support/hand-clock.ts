@@ -29,7 +29,10 @@ export class HandClock implements Clock {
   }
 
   moveBy(ms: number): void {
-    const end = this.#nowMs + ms;
+    this.moveTo(this.#nowMs + ms);
+  }
+
+  moveTo(end: number): void {
     for (;;) {
       const [next] = this.#tasks.filter(({ atMs }) => atMs <= end).sort((a, b) => a.atMs - b.atMs);
       if (next === undefined) break;

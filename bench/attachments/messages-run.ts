@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { AttachmentResults, AttachmentTarget, MessagesJob } from './attachments-jobs.ts';
-import type { ClientOptions } from './client.ts';
-import { Conversations } from './conversations.ts';
-import { quantile } from './statistics.ts';
+import type { AttachmentResults, AttachmentTarget, MessagesJob } from './jobs.ts';
+import type { ClientOptions } from '../client.ts';
+import { Conversations } from '../conversations.ts';
+import { quantile } from '../statistics.ts';
 
 /** The longest run, in messages of its rate. */
 const MAX_SECONDS = 600;

@@ -1,13 +1,12 @@
 import { setPriority } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
-import { UploadClient } from './attachments-client.ts';
-import { makeFiles, type UploadFile } from './attachments-files.ts';
-import type { AttachmentResults, AttachmentTarget, UploadsJob } from './attachments-jobs.ts';
-import { Pacer } from './attachments-pacer.ts';
-import { checkWhole, sendFile, type UploadTimes } from './attachments-uploads.ts';
-import type { ClientOptions } from './client.ts';
-import { cpuMicros } from './process-usage.ts';
-import { median } from './statistics.ts';
+import { UploadClient } from './upload-client.ts';
+import { makeFiles, type UploadFile } from './files.ts';
+import type { AttachmentResults, AttachmentTarget, UploadsJob } from './jobs.ts';
+import { checkWhole, sendFile, type UploadTimes } from './uploads.ts';
+import type { ClientOptions } from '../client.ts';
+import { cpuMicros } from '../process-usage.ts';
+import { median } from '../statistics.ts';
 
 /** Uploaders have machines of their own in real life: here the server and whoever measures it go first. */
 const NICENESS = 10;
@@ -39,7 +38,7 @@ export const runUploads = async (
   options: ClientOptions,
   job: UploadsJob,
 ): Promise<AttachmentResults['uploads']> => {
-  const { way, connectionCount, filesEach, fileBytes, photoCount, bytesPerSecond } = job;
+  const { way, connectionCount, filesEach, fileBytes, photoCount } = job;
   setPriority(NICENESS);
   const files = await makeFiles(connectionCount * filesEach, fileBytes, photoCount * filesEach);
   const uploaders = await Promise.all(
@@ -54,14 +53,13 @@ export const runUploads = async (
   );
   await wait(SETTLE_MS);
 
-  const pacer = new Pacer(bytesPerSecond);
   const times: UploadTimes[] = [];
   const serverBefore = cpuMicros(target.pid);
   const ownBefore = cpuMicros(process.pid);
   const fromMs = performance.timeOrigin + performance.now();
   await Promise.all(
     uploaders.map(async (uploader) => {
-      for (const file of uploader.files) times.push(await sendFile(way, { ...uploader, file, chunking: job, pacer }));
+      for (const file of uploader.files) times.push(await sendFile(way, { ...uploader, file, chunking: job }));
     }),
   );
   const window = { fromMs, toMs: performance.timeOrigin + performance.now() };
