@@ -175,6 +175,13 @@ export const LIMITS = {
     max: 365 * 24 * 60 * MINUTE_MS,
     description: 'A message can be edited this long after it was sent; then edit_window_passed.',
   },
+  nodeLeaseMs: {
+    default: 5_000,
+    min: 1_000,
+    max: 10 * MINUTE_MS,
+    description:
+      'A node of which nothing is heard counts as dead after at most this long; others take over what it did for all of them.',
+  },
   agentLeaseMs: {
     default: 10_000,
     min: 1_000,

@@ -3,24 +3,27 @@ import { DeskwireError } from '../contract/errors.ts';
 import { personKey, type Actor } from '../ports/actor.ts';
 import type { ConversationState, StoredEntry } from '../ports/store.ts';
 
+/** What of an actor a conversation knows. */
+type Person = Pick<Actor, 'user' | 'role'>;
+
 /** Word for word the same for what does not exist, is another tenant's, or may not be seen. */
 export const notFound = (): DeskwireError => new DeskwireError('not_found');
 
-export const isCustomer = (actor: Actor, state: ConversationState): boolean =>
+export const isCustomer = (actor: Person, state: ConversationState): boolean =>
   actor.role === 'customer' && state.customer.id === actor.user.id;
 
 /** Of a closed conversation the last assignee is still shown, but nobody acts as assignee. */
-export const isAssignee = (actor: Actor, state: ConversationState): boolean =>
+export const isAssignee = (actor: Person, state: ConversationState): boolean =>
   actor.role !== 'customer' && state.assignee?.id === actor.user.id;
 
 export const isAuthor = (actor: Actor, { author }: StoredEntry): boolean =>
   author !== null && personKey(author) === personKey(actor.user);
 
-export const isMember = (actor: Actor, state: ConversationState): boolean =>
+export const isMember = (actor: Person, state: ConversationState): boolean =>
   isCustomer(actor, state) || isAssignee(actor, state);
 
 /** Looks on without anybody being told of it. */
-export const watches = (actor: Actor, state: ConversationState): boolean =>
+export const watches = (actor: Person, state: ConversationState): boolean =>
   actor.role === 'supervisor' && !isMember(actor, state);
 
 export const mayRead = (actor: Actor, state: ConversationState): boolean =>

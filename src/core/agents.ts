@@ -1,11 +1,14 @@
 import type { Limits } from '../contract/limits.ts';
-import type { Agent } from '../contract/schemas.ts';
+import type { Agent, User } from '../contract/schemas.ts';
 import type { Actor } from '../ports/actor.ts';
 import { isoTime, type Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { deskRoom, queueRoom, type Rooms } from '../ports/rooms.ts';
+import type { Presence } from '../ports/nodes.ts';
 import type { AgentRecord, Store } from '../ports/store.ts';
 import type { Leases } from './leases.ts';
+import type { Peers } from './peers.ts';
+import { PresencesElsewhere } from './presences-elsewhere.ts';
 import type { Roster } from './roster.ts';
 import type { Router } from './routing/router.ts';
 import { agentView, type Seat } from './routing/seat.ts';
@@ -16,6 +19,7 @@ export interface AgentsOptions {
   /** Asked for when it is first needed: leases tell of their ends, and each needs the other. */
   readonly leases: () => Leases;
   readonly rooms: Rooms;
+  readonly peers: Peers;
   readonly roster: Roster;
   readonly limits: Limits;
   readonly clock: Clock;
@@ -33,6 +37,9 @@ export class Agents {
   readonly #records = new Map<string, Map<string, AgentRecord>>();
   /** What others were last told of each seat, as JSON. */
   readonly #told = new WeakMap<Seat, string>();
+  /** What other nodes were last told of each agent who has been here, as JSON. */
+  readonly #presented = new Map<string, string>();
+  readonly #elsewhere = new PresencesElsewhere();
 
   constructor(options: AgentsOptions) {
     this.#options = options;
@@ -47,28 +54,73 @@ export class Agents {
     }
   }
 
-  /** What a crash has left half done: who went offline gives back what he had then. After all conversations are known. */
-  finishLeaving(): void {
-    for (const [tenant, records] of this.#records) {
-      for (const { user, status, statusAt } of records.values()) {
-        const seat = this.#options.router.floor(tenant).seat(user.id);
-        if (status !== 'offline' || seat === undefined) continue;
-        this.#options.router.vacate(tenant, seat, 'agent_offline', Date.parse(statusAt));
-      }
+  /**
+   * What a crash, or another node, has left half done: who went offline gives back what he had then. After all conversations
+   * are known.
+   */
+  finishLeaving(tenant: string): void {
+    for (const record of this.#recordsOf(tenant).values()) this.#finishLeavingOf(record);
+  }
+
+  #finishLeavingOf({ tenant, user, status, statusAt }: AgentRecord): void {
+    const seat = this.#options.router.floor(tenant).seat(user.id);
+    if (status !== 'offline' || seat === undefined) return;
+    this.#options.router.vacate(tenant, seat, 'agent_offline', Date.parse(statusAt));
+  }
+
+  /** What was stored of somebody, by another node: the newer of two wins. */
+  learn(record: AgentRecord): void {
+    const { tenant, user, statusAt } = record;
+    const known = this.#recordsOf(tenant).get(user.id);
+    if (known !== undefined && (known.statusAt > statusAt || JSON.stringify(known) === JSON.stringify(record))) return;
+    this.#recordsOf(tenant).set(user.id, record);
+    const actors = this.#actorsOf(tenant, user);
+    const seat = this.#seatFor(actors.length === 0 ? record : { ...record, ...this.#tokensOf(actors) });
+    for (const actor of actors.slice(0, 1)) this.#takeWork(actor, record.status === 'online');
+    this.#finishLeavingOf(record);
+    this.#changed(tenant, seat);
+  }
+
+  /** Another node sees somebody otherwise than before. */
+  learnPresence(nodeId: string, presence: Presence): void {
+    if (this.#elsewhere.set(nodeId, presence)) this.#learnElsewhere(presence);
+  }
+
+  /**
+   * The other nodes that are alive. Who was on one that is gone has the time of a lease to come back.
+   */
+  nodesChanged(alive: ReadonlySet<string>): void {
+    for (const { presence, gone } of this.#elsewhere.setAlive(alive)) {
+      if (gone && presence.live) this.#options.leases().renew(presence.tenant, presence.user.id);
+      this.#learnElsewhere(presence);
     }
+  }
+
+  isConnectedElsewhere(tenant: string, user: User): boolean {
+    return user.role !== 'customer' && this.#elsewhere.of(tenant, user.id).some(({ connected }) => connected);
+  }
+
+  #learnElsewhere({ tenant, user, maxChats, departments, skills }: Presence): void {
+    const known = this.#recordsOf(tenant).get(user.id);
+    const said = known ?? { status: 'offline' as const, statusAt: isoTime(this.#options.clock.now()) };
+    const actors = this.#actorsOf(tenant, user);
+    const tokens = actors.length > 0 ? this.#tokensOf(actors) : { user, maxChats, departments, skills };
+    const seat = this.#seatFor({ tenant, ...said, ...tokens, present: true, capacity: known?.capacity ?? null });
+    this.#seen(tenant, seat);
+    this.#changed(tenant, seat);
   }
 
   /** A connection of somebody who answers is here. */
   connect(connectionId: string, actor: Actor): void {
-    const { leases, rooms, router } = this.#options;
+    const { leases, rooms } = this.#options;
     const { tenant, user } = actor;
     rooms.enter(connectionId, deskRoom(tenant));
     const seat = this.#meet(actor);
-    seat.connected = true;
-    router.floor(tenant).changed(seat);
     leases().watch(connectionId, tenant, user.id);
+    this.#seen(tenant, seat);
     if (seat.facts.status === 'online') this.#takeWork(actor, true);
     this.#changed(tenant, seat);
+    this.#present(tenant, user);
   }
 
   /** One of his connections goes on with a new token. */
@@ -77,21 +129,18 @@ export class Agents {
     const seat = this.#meet(actor);
     if (seat.facts.status === 'online') this.#takeWork(actor, true);
     this.#changed(actor.tenant, seat);
+    this.#present(actor.tenant, actor.user);
   }
 
   /** One of his connections is gone. He keeps his conversations until the lease ends. */
   disconnect(connectionId: string, actor: Actor): void {
-    const { leases, roster, router } = this.#options;
+    const { leases, roster } = this.#options;
     const { tenant, user } = actor;
     leases().unwatch(connectionId);
-    if (roster.isOnline(tenant, user)) {
-      // What only the token of that connection said is true no more.
-      this.#changed(tenant, this.#meet(actor));
-      return;
-    }
-    const seat = this.seatOf(actor);
-    seat.connected = false;
-    router.floor(tenant).changed(seat);
+    // What only the token of that connection said is true no more.
+    if (roster.isOnline(tenant, user)) this.#changed(tenant, this.#meet(actor));
+    else this.#seen(tenant, this.seatOf(actor));
+    this.#present(tenant, user);
   }
 
   /** What he says of himself, once it is stored. */
@@ -123,6 +172,7 @@ export class Agents {
     this.#takeWork(actor, status === 'online');
     if (status === 'offline') router.vacate(tenant, seat, 'agent_offline');
     this.#changed(tenant, seat);
+    this.#options.peers.changed();
     return seat;
   }
 
@@ -146,28 +196,59 @@ export class Agents {
     const seat = this.#options.router.floor(tenant).seat(agentId);
     if (seat === undefined || seat.available || seat.active.size > 0) return;
     const target = { rooms: [deskRoom(tenant)] };
-    this.#options.rooms.emit(target, 'agent:presence', { agent: agentView(seat) }, { ephemeral: true });
+    this.#options.rooms.emitHere(target, 'agent:presence', { agent: agentView(seat) }, { ephemeral: true });
   }
 
   leaseStarted(tenant: string, agentId: string): void {
     const seat = this.#options.router.floor(tenant).seat(agentId);
     if (seat === undefined) return;
-    seat.leased = true;
-    this.#noteLease(tenant, agentId, true);
-    this.#options.router.floor(tenant).changed(seat);
+    this.#seen(tenant, seat);
     this.#changed(tenant, seat);
+    this.#present(tenant, seat.user);
   }
 
   leaseEnded(tenant: string, agentId: string): void {
     const { router, log } = this.#options;
     const seat = router.floor(tenant).seat(agentId);
     if (seat === undefined) return;
-    log.info({ tenant, agentId, conversations: seat.active.size }, "an agent's lease has ended");
-    seat.leased = false;
-    this.#noteLease(tenant, agentId, false);
-    router.floor(tenant).changed(seat);
-    router.vacate(tenant, seat, 'agent_disconnected');
+    log.info({ tenant, agentId, conversations: seat.active.size }, "an agent's lease has ended on this node");
+    this.#seen(tenant, seat);
     this.#changed(tenant, seat);
+    this.#present(tenant, seat.user);
+  }
+
+  /** Whether he is there, on any node; who is no more gives back what he has. */
+  #seen(tenant: string, seat: Seat): void {
+    const { router, roster, leases, peers } = this.#options;
+    const elsewhere = this.#elsewhere.of(tenant, seat.id);
+    const was = seat.leased;
+    seat.connected = roster.isOnline(tenant, seat.user) || elsewhere.some(({ connected }) => connected);
+    seat.leased = leases().isLive(tenant, seat.id) || elsewhere.some(({ live }) => live);
+    router.floor(tenant).changed(seat);
+    if (was === seat.leased) return;
+    if (peers.owns(tenant)) this.#noteLease(tenant, seat.id, seat.leased);
+    if (!seat.leased) router.vacate(tenant, seat, 'agent_disconnected');
+  }
+
+  /** Tells the other nodes what is to be seen of him here. */
+  #present(tenant: string, user: User): void {
+    const { leases, peers, roster } = this.#options;
+    const actors = this.#actorsOf(tenant, user);
+    const known = this.#recordsOf(tenant).get(user.id);
+    const tokens = actors.length > 0 ? this.#tokensOf(actors, false) : undefined;
+    const presence: Presence = {
+      tenant,
+      ...(tokens ?? { user, maxChats: known?.maxChats ?? null, departments: [], skills: [] }),
+      connected: roster.isOnline(tenant, user),
+      live: leases().isLive(tenant, user.id),
+    };
+    const key = `${tenant}\u0000${user.id}`;
+    // Who has only time to come back was never here.
+    if (actors.length === 0 && !this.#presented.has(key)) return;
+    const text = JSON.stringify(presence);
+    if (this.#presented.get(key) === text) return;
+    this.#presented.set(key, text);
+    peers.present(presence);
   }
 
   #recordsOf(tenant: string): Map<string, AgentRecord> {
@@ -192,9 +273,11 @@ export class Agents {
   #store(record: AgentRecord): void {
     const { tenant, user } = record;
     this.#recordsOf(tenant).set(user.id, record);
-    this.#options.store.saveAgent(record).catch((error: unknown) => {
-      this.#options.log.warn({ error, tenant, agentId: user.id }, "an agent's record could not be stored");
-    });
+    const { store, log, peers } = this.#options;
+    store.saveAgent(record).then(
+      () => peers.changed(),
+      (error: unknown) => log.warn({ error, tenant, agentId: user.id }, "an agent's record could not be stored"),
+    );
   }
 
   #noteLease(tenant: string, agentId: string, present: boolean): void {
@@ -202,28 +285,44 @@ export class Agents {
     if (known !== undefined && known.present !== present) this.#store({ ...known, present });
   }
 
-  /** Departments and skills of all his connections together; the rest from the token that came last. */
+  /** What is stored of somebody who is connected here. */
   #recordOf(
     actor: Actor,
     { status, statusAt }: Pick<AgentRecord, 'status' | 'statusAt'>,
   ): Omit<AgentRecord, 'capacity'> {
-    const { roster } = this.#options;
-    const { tenant } = actor;
-    const connected = roster.connectionsOf(tenant, actor.user).flatMap((id) => roster.connection(id)?.actor ?? []);
-    const actors = connected.length > 0 ? connected : [actor];
-    const together = (read: (actor: Actor) => readonly string[]): string[] => [...new Set(actors.flatMap(read))];
-    // A person and a bot with one `sub` are one, and that one is a person while the person is here.
-    const { user, maxChats } = actors.findLast(({ role }) => role !== 'bot') ?? actors.at(-1) ?? actor;
+    const actors = this.#actorsOf(actor.tenant, actor.user);
     return {
-      tenant,
-      user,
+      tenant: actor.tenant,
       status,
       statusAt,
-      maxChats: maxChats ?? null,
       present: true,
-      departments: together(({ departments }) => departments),
-      skills: together(({ skills }) => skills),
+      ...this.#tokensOf(actors.length > 0 ? actors : [actor]),
     };
+  }
+
+  #actorsOf(tenant: string, user: User): Actor[] {
+    const { roster } = this.#options;
+    return roster.connectionsOf(tenant, user).flatMap((id) => roster.connection(id)?.actor ?? []);
+  }
+
+  /**
+   * Departments and skills of all his connections together; the rest from the token that came last.
+   *
+   * @param everywhere those on other nodes too
+   */
+  #tokensOf(
+    actors: readonly Actor[],
+    everywhere = true,
+  ): Pick<AgentRecord, 'user' | 'maxChats' | 'departments' | 'skills'> {
+    // A person and a bot with one `sub` are one, and that one is a person while the person is here.
+    const last = actors.findLast(({ role }) => role !== 'bot') ?? actors.at(-1);
+    if (last === undefined) throw new Error('expected an actor');
+    const { tenant, user, maxChats } = last;
+    const others = everywhere ? this.#elsewhere.of(tenant, user.id).filter(({ connected }) => connected) : [];
+    const together = (name: 'departments' | 'skills'): string[] => [
+      ...new Set([...actors, ...others].flatMap((one) => one[name])),
+    ];
+    return { user, maxChats: maxChats ?? null, departments: together('departments'), skills: together('skills') };
   }
 
   #capacityOf({ capacity, maxChats }: AgentRecord): number {
@@ -246,7 +345,7 @@ export class Agents {
     this.#told.set(seat, news);
     // That somebody exists who is not here is no news.
     if (told !== news && (told !== undefined || seat.status !== 'offline')) {
-      rooms.emit({ rooms: [deskRoom(tenant)] }, 'agent:presence', { agent }, { ephemeral: true });
+      rooms.emitHere({ rooms: [deskRoom(tenant)] }, 'agent:presence', { agent }, { ephemeral: true });
     }
     router.pump(tenant);
   }

@@ -15,7 +15,7 @@ const MAY_END_MEMBERSHIP: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What follows from a commit for those who have not joined, for typing, and for who may stay.
+ * What follows from a commit, of this node or another, for those on this node who have not joined, for typing, and for who may stay.
  *
  * @param offeredTo to whom it was offered until now: an assignment to somebody else ends that
  */
@@ -83,7 +83,8 @@ const announce = (
     if (state.status === 'queued') rooms.push(queueRoom(audience, state.tenant, state.department));
     if (rooms.length === 0) continue;
     const target = { rooms, except: [allRoom(state.id), pagingRoom(state.id)] };
-    desk.rooms.emit(target, entry.type, entryView(desk, audience, entry), { ephemeral: false });
+    // Each node tells its own connections: what has a seq must not hang on the bus.
+    desk.rooms.emitHere(target, entry.type, entryView(desk, audience, entry));
   }
 };
 

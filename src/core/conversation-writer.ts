@@ -10,6 +10,8 @@ export interface WriterOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  /** Other nodes write to the same store: what is remembered here may be old, so that a read asks the store. @default false */
+  readonly shared?: boolean;
   /** Called for each commit, in the order of a conversation's commits. */
   readonly onCommit: (state: ConversationState, entries: readonly StoredEntry[]) => void;
 }
@@ -109,7 +111,23 @@ export class ConversationWriter {
   }
 
   async read(tenant: string): Promise<ConversationState> {
+    if (this.#options.shared === true) return walled(await this.#reload(tenant), tenant);
     return walled(this.#committed ?? (await this.#load(tenant)), tenant);
+  }
+
+  /** An entry that was committed, here or by another node. What is remembered moves on with it, or is forgotten when it is too old. */
+  learn(entry: StoredEntry): void {
+    const state = this.#committed;
+    if (state === undefined || entry.seq <= state.lastSeq || !this.#isQuiet) return;
+    this.#committed = entry.seq === state.lastSeq + 1 ? fold(state, entry) : undefined;
+    this.#expected = this.#committed;
+  }
+
+  /** The conversation as the store has it, or had it a moment ago. */
+  learnState(state: ConversationState): void {
+    if (!this.#isQuiet || (this.#committed !== undefined && this.#committed.lastSeq >= state.lastSeq)) return;
+    this.#committed = state;
+    this.#expected = state;
   }
 
   write(tenant: string, decide: Decide, options?: WriteOptions): Promise<WriteResult> {
@@ -117,6 +135,19 @@ export class ConversationWriter {
       this.#queue.push({ tenant, decide, options, resolve, reject, attempts: 0 });
       this.#pump();
     });
+  }
+
+  /** Nothing is decided or under way that rests on what is remembered. */
+  get #isQuiet(): boolean {
+    return this.#underWay === 0 && this.#broken === 'no' && !this.#busy;
+  }
+
+  async #reload(tenant: string): Promise<ConversationState | null> {
+    const state = await this.#options.store.conversation(tenant, this.#id);
+    if (state === null) return null;
+    this.learnState(state);
+    const known = this.#committed;
+    return known !== undefined && known.lastSeq > state.lastSeq ? known : state;
   }
 
   async #load(tenant: string): Promise<ConversationState | null> {

@@ -9,6 +9,7 @@ import type { Agents } from './agents.ts';
 import type { Links } from './attachments/links.ts';
 import type { Uploads } from './attachments/uploads.ts';
 import type { Departments } from './departments.ts';
+import type { Elsewhere } from './elsewhere.ts';
 import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
 import type { QueueBoard } from './queue-board.ts';
@@ -24,6 +25,7 @@ export interface Desk {
   readonly rooms: Rooms;
   readonly roster: Roster;
   readonly typing: TypingBoard;
+  readonly elsewhere: Elsewhere;
   readonly router: Router;
   readonly board: QueueBoard;
   readonly agents: Agents;

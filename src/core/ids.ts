@@ -20,5 +20,8 @@ export const newOfferId = (): string => `o_${random()}`;
 
 export const newAttachmentId = (): string => `a_${random()}`;
 
+/** Begins with the name of its machine, for whoever reads logs. */
+export const newNodeId = (host: string): string => `${host}-${random().slice(0, 8)}`;
+
 /** Client id of a message that the server itself writes. */
 export const newNoticeId = (): string => `n_${random()}`;

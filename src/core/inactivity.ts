@@ -18,6 +18,8 @@ export interface InactivityOptions {
   readonly limits: Pick<Limits, 'inactivityRemindMs' | 'inactivityCloseMs'>;
   /** What the reminder says. */
   readonly message: string;
+  /** Whether this node keeps the times of a tenant. */
+  readonly owns: (tenant: string) => boolean;
   /** Whether somebody is typing there now. */
   readonly isTyping: (conversationId: string, user: User) => boolean;
 }
@@ -65,8 +67,13 @@ export class Inactivity {
 
   #look(tenant: string, conversationId: string, atMs: number): void {
     this.#alarms.set(conversationId, atMs, () => {
+      const { owns, log, clock } = this.#options;
+      // It may become this node's to do.
+      if (!owns(tenant)) {
+        this.#look(tenant, conversationId, clock.now() + RETRY_MS);
+        return;
+      }
       this.#step(tenant, conversationId).catch((error: unknown) => {
-        const { log, clock } = this.#options;
         log.warn({ error, conversationId }, 'inactivity could not be looked at; it is tried again');
         this.#look(tenant, conversationId, clock.now() + RETRY_MS);
       });

@@ -34,6 +34,16 @@ export class Journal {
     return this.#writer(conversationId).read(tenant);
   }
 
+  /** What another node has committed, or this one. */
+  learn(entry: StoredEntry): void {
+    this.#writers.peek(entry.conversationId)?.learn(entry);
+  }
+
+  /** A conversation as the store has it. */
+  learnState(state: ConversationState): void {
+    this.#writers.peek(state.id)?.learnState(state);
+  }
+
   /** As read(), from memory alone. */
   peek(conversationId: string): ConversationState | undefined {
     return this.#writers.peek(conversationId)?.committed;

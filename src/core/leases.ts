@@ -67,6 +67,11 @@ export class Leases {
     this.#forgetIfOver(lease);
   }
 
+  /** Whether something was heard of somebody within the time of a lease. */
+  isLive(tenant: string, agentId: string): boolean {
+    return this.#leases.get(key(tenant, agentId))?.live === true;
+  }
+
   /** Gives a whole lease from now. */
   renew(tenant: string, agentId: string): void {
     this.#renew(tenant, agentId);

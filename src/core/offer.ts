@@ -13,13 +13,13 @@ const offered = (desk: Desk, state: ConversationState): EventPayload<'assignment
   return { offerId: offer.offerId, conversation, expiresAt: offer.expiresAt };
 };
 
-/** Tells all connections of an agent that a conversation is offered to him. */
+/** Tells an agent's connections on this node that a conversation is offered to him. */
 export const announceOffer = (desk: Desk, state: ConversationState): void => {
   const event = offered(desk, state);
   if (event === undefined || state.offer === null) return;
   const target = { rooms: userRooms(state.tenant, state.offer.agent) };
   // Not ephemeral: somebody's time to answer runs.
-  desk.rooms.emit(target, 'assignment:offered', event, { ephemeral: false });
+  desk.rooms.emitHere(target, 'assignment:offered', event);
 };
 
 /** Tells a new connection what is offered to its agent already. */

@@ -24,12 +24,14 @@ const announce = (
   const rooms =
     audiences.length === 2 ? [allRoom(state.id)] : audiences.map((audience) => audienceRoom(audience, state.id));
   const target = { rooms, except: userRooms(state.tenant, user) };
-  desk.rooms.emit(target, event, { conversationId: state.id, user }, { ephemeral: true });
+  // Each node tells its own connections.
+  desk.rooms.emitHere(target, event, { conversationId: state.id, user }, { ephemeral: true });
 };
 
 /** Somebody who is here became the assignee, or is it no more: others than before see him now. */
 export const announceMembership = (desk: Desk, state: ConversationState, user: User, member: boolean): void => {
-  if (!desk.roster.joined(state.id).some(({ actor }) => personKey(actor.user) === personKey(user))) return;
+  const isHere = desk.roster.joined(state.id).some(({ actor }) => personKey(actor.user) === personKey(user));
+  if (!isHere && !desk.elsewhere.has(state.id, user)) return;
   const asMember = shownTo(user.role, true);
   const asStranger = shownTo(user.role, false);
   const changed = asMember.filter((audience) => !asStranger.includes(audience));
@@ -39,7 +41,24 @@ export const announceMembership = (desk: Desk, state: ConversationState, user: U
 /** Counts a connection in. */
 export const arrive = (desk: Desk, { connectionId, actor }: Caller, state: ConversationState): void => {
   if (!desk.roster.join(connectionId, state.id)) return;
+  desk.elsewhere.tell(state.id);
+  if (desk.elsewhere.has(state.id, actor.user)) return;
   announce(desk, state, actor.user, shownTo(actor.role, isMember(actor, state)), 'participant:joined');
+};
+
+/** People came to a conversation, or left it, on other nodes. */
+export const changedElsewhere = (
+  desk: Desk,
+  conversationId: string,
+  came: readonly User[],
+  went: readonly User[],
+): void => {
+  const state = desk.journal.peek(conversationId);
+  if (state === undefined) return;
+  const told = (user: User, event: 'participant:joined' | 'participant:left'): void =>
+    announce(desk, state, user, shownTo(user.role, isMember({ user, role: user.role }, state)), event);
+  for (const user of came) told(user, 'participant:joined');
+  for (const user of went) told(user, 'participant:left');
 };
 
 /** Counts a connection out, and ends what it had going on there. */
@@ -55,8 +74,10 @@ export const depart = (
   desk.feeds.leave(connectionId, conversationId);
   const last = desk.roster.leave(connectionId, conversationId);
   const state = desk.journal.peek(conversationId);
-  if (!last || state === undefined) return;
+  if (!last) return;
+  desk.elsewhere.tell(conversationId);
   const { actor } = present;
+  if (state === undefined || desk.elsewhere.has(conversationId, actor.user)) return;
   announce(desk, state, actor.user, shownTo(actor.role, isMember(actor, state)), 'participant:left');
 };
 
@@ -64,8 +85,14 @@ export const participants = (desk: Desk, audience: Audience, state: Conversation
   const shown = new Map(
     [state.customer, ...(state.assignee === null ? [] : [state.assignee])].map((user) => [personKey(user), user]),
   );
-  for (const { actor } of desk.roster.joined(state.id)) {
-    if (shownTo(actor.role, isMember(actor, state)).includes(audience)) shown.set(personKey(actor.user), actor.user);
+  const joined = [...desk.roster.joined(state.id).map(({ actor }) => actor.user), ...desk.elsewhere.users(state.id)];
+  for (const user of joined) {
+    if (shownTo(user.role, isMember({ user, role: user.role }, state)).includes(audience))
+      shown.set(personKey(user), user);
   }
-  return [...shown.values()].map((user) => ({ ...user, online: desk.roster.isOnline(state.tenant, user) }));
+  const isOnline = (user: User): boolean =>
+    desk.roster.isOnline(state.tenant, user) ||
+    desk.elsewhere.has(state.id, user) ||
+    desk.agents.isConnectedElsewhere(state.tenant, user);
+  return [...shown.values()].map((user) => ({ ...user, online: isOnline(user) }));
 };

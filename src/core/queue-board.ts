@@ -83,7 +83,7 @@ export class QueueBoard {
           if (!worthTelling(this.#told.get(conversationId), place)) continue;
           this.#told.set(conversationId, place);
           const target = { rooms: [allRoom(conversationId)] };
-          rooms.emit(target, 'queue:updated', { conversationId, ...place }, { ephemeral: true });
+          rooms.emitHere(target, 'queue:updated', { conversationId, ...place }, { ephemeral: true });
         }
       }
     }

@@ -1,7 +1,8 @@
+import pLimit from 'p-limit';
 import { DeskwireError } from '../contract/errors.ts';
 import { entryView } from '../core/views.ts';
-import type { Bus } from '../ports/bus.ts';
-import type { Feeds, FollowRequest, JoinPage, JoinRequest } from '../ports/feeds.ts';
+import type { Bus, Note } from '../ports/bus.ts';
+import type { FeedListener, Feeds, FollowRequest, JoinPage, JoinRequest } from '../ports/feeds.ts';
 import { allRoom, audienceRoom, pagingRoom } from '../ports/rooms.ts';
 import type { EntryPage, StoredEntry } from '../ports/store.ts';
 import { Feed, type FeedOptions } from './feed.ts';
@@ -11,6 +12,10 @@ export interface FeedHubOptions extends FeedOptions {
 }
 
 const FOLLOW_ENTRIES = 200;
+/** Conversations in one comparison with the store. */
+const COMPARED_TOGETHER = 2_000;
+/** Feeds that read at once what they have missed. */
+const READ_TOGETHER = 8;
 
 type Place = Pick<JoinRequest, 'connectionId' | 'conversationId' | 'audience'>;
 
@@ -18,7 +23,9 @@ type Place = Pick<JoinRequest, 'connectionId' | 'conversationId' | 'audience'>;
 export class FeedHub implements Feeds {
   readonly #options: FeedHubOptions;
   readonly #feeds = new Map<string, { feed: Feed; ready: Promise<void> }>();
+  readonly #reading = pLimit(READ_TOGETHER);
   #offered: Feed[] = [];
+  #listener: FeedListener | undefined;
 
   constructor(options: FeedHubOptions) {
     this.#options = options;
@@ -29,7 +36,7 @@ export class FeedHub implements Feeds {
   }
 
   committed(conversationId: string, entries: readonly StoredEntry[]): void {
-    this.#options.bus.publish({ conversationId, entries });
+    this.#options.bus.publish(conversationId, { kind: 'entries', entries });
     const feed = this.#feeds.get(conversationId)?.feed;
     if (feed !== undefined) this.#offer(feed, entries);
   }
@@ -103,17 +110,31 @@ export class FeedHub implements Feeds {
     return this.#feeds.get(conversationId)?.feed.members.get(connectionId) === 'live';
   }
 
-  /** Compares all feeds with the store and reads what hints have not brought. */
+  listen(listener: FeedListener): void {
+    this.#listener = listener;
+  }
+
   async reconcile(): Promise<void> {
-    const heads = await this.#options.store.heads([...this.#feeds.keys()]);
-    await Promise.all(
-      [...heads].map(async ([conversationId, head]) => {
+    const ids = [...this.#feeds.keys()];
+    for (let at = 0; at < ids.length; at += COMPARED_TOGETHER) {
+      const heads = await this.#options.store.heads(ids.slice(at, at + COMPARED_TOGETHER));
+      const behind = [...heads].flatMap(([conversationId, head]) => {
         const held = this.#feeds.get(conversationId);
-        if (held === undefined) return;
-        await held.ready;
-        await held.feed.catchUp(head);
-      }),
-    );
+        return held === undefined || head <= held.feed.head ? [] : [{ ...held, head }];
+      });
+      // The pages of a few at a time: after a long outage all of them are behind.
+      await Promise.all(behind.map((held) => this.#reading(() => this.#catchUp(held))));
+    }
+  }
+
+  async #catchUp({ feed, ready, head }: { feed: Feed; ready: Promise<void>; head: number }): Promise<void> {
+    try {
+      await ready;
+      await feed.catchUp(head);
+    } catch (error) {
+      // Of one conversation alone: the others go on, and this one is compared again.
+      this.#options.log.warn({ error, conversationId: feed.conversationId }, 'a feed could not catch up');
+    }
   }
 
   /** Runs one join: the connection is `paging` until it is live, and is out again when the join fails. */
@@ -155,7 +176,7 @@ export class FeedHub implements Feeds {
   #acquire(conversationId: string): { feed: Feed; ready: Promise<void> } {
     const held = this.#feeds.get(conversationId);
     if (held !== undefined) return held;
-    const feed = new Feed(conversationId, this.#options);
+    const feed = new Feed(conversationId, this.#options, (entry) => this.#listener?.delivered(entry));
     const opened = { feed, ready: this.#start(feed) };
     this.#feeds.set(conversationId, opened);
     // Each join that waits for it gets the error; this keeps it from being unhandled when none does.
@@ -167,9 +188,8 @@ export class FeedHub implements Feeds {
   async #start(feed: Feed): Promise<void> {
     const { bus, store } = this.#options;
     const { conversationId } = feed;
-    feed.unsubscribe = await bus.subscribe(conversationId, (hint) => {
-      this.#offer(feed, hint.entries);
-    });
+    feed.unsubscribe = await bus.subscribe(conversationId, (note, nodeId) => this.#hear(feed, note, nodeId));
+    this.#listener?.followed(conversationId);
     const heads = await store.heads([conversationId]);
     feed.start(heads.get(conversationId) ?? 0);
   }
@@ -180,11 +200,18 @@ export class FeedHub implements Feeds {
     if (held?.feed !== feed) return;
     this.#feeds.delete(feed.conversationId);
     feed.stop();
+    this.#listener?.released(feed.conversationId);
     void held.ready
       .catch(() => undefined)
       .then(() => {
         feed.unsubscribe();
       });
+  }
+
+  #hear(feed: Feed, note: Note, nodeId: string): void {
+    if (note.kind === 'entries') this.#offer(feed, note.entries);
+    else if (this.#feeds.get(feed.conversationId)?.feed === feed)
+      this.#listener?.heard(feed.conversationId, note, nodeId);
   }
 
   /** Delivery waits for the end of the tick: the replies to what was committed go out first, and a batch goes out together. */

@@ -24,6 +24,7 @@ const READ_ENTRIES = 200;
 export class Feed {
   readonly conversationId: string;
   readonly #options: FeedOptions;
+  readonly #onDelivered: (entry: StoredEntry) => void;
   /** The last seq delivered. */
   #head = 0;
   #started = false;
@@ -34,9 +35,10 @@ export class Feed {
   unsubscribe: () => void = () => undefined;
   #stopped = false;
 
-  constructor(conversationId: string, options: FeedOptions) {
+  constructor(conversationId: string, options: FeedOptions, onDelivered: (entry: StoredEntry) => void) {
     this.conversationId = conversationId;
     this.#options = options;
+    this.#onDelivered = onDelivered;
   }
 
   get head(): number {
@@ -125,6 +127,11 @@ export class Feed {
     // It may have stopped while it read.
     if (this.#stopped) return;
     this.#head = entry.seq;
+    this.#emit(entry);
+    this.#onDelivered(entry);
+  }
+
+  #emit(entry: StoredEntry): void {
     const { rooms, metrics } = this.#options;
     const { conversationId } = this;
     metrics.delivered(1);

@@ -1,4 +1,5 @@
 import type { Audience } from '../contract/roles.ts';
+import type { Note } from './bus.ts';
 import type { StoredEntry } from './store.ts';
 
 export interface JoinRequest {
@@ -19,6 +20,18 @@ export interface JoinPage {
   readonly hasMore: boolean;
 }
 
+/** What follows from entries and notes besides their delivery. */
+export interface FeedListener {
+  /** The conversation has its first connection here: notes about it arrive from now on. */
+  followed(conversationId: string): void;
+  /** The last connection is gone, and notes about it do not arrive any more. */
+  released(conversationId: string): void;
+  /** An entry was delivered here, in the order of the log, whichever node committed it. */
+  delivered(entry: StoredEntry): void;
+  /** Another node says something else than entries. */
+  heard(conversationId: string, note: Exclude<Note, { kind: 'entries' }>, nodeId: string): void;
+}
+
 /**
  * Ordered delivery of entries to connections. In the contract: a live connection gets each entry of its audience once,
  * in seq order, starting right after the page with which it became live. Not in the contract: who may join.
@@ -32,4 +45,8 @@ export interface Feeds {
   isLive(connectionId: string, conversationId: string): boolean;
   /** Entries that this process has just committed, in the order of their commits. */
   committed(conversationId: string, entries: readonly StoredEntry[]): void;
+  /** At most one listens. */
+  listen(listener: FeedListener): void;
+  /** Compares all feeds with the store and reads what notes have not brought. */
+  reconcile(): Promise<void>;
 }

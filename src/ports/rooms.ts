@@ -17,8 +17,13 @@ export interface Rooms {
   /** False when the connection is gone. */
   enter(connectionId: string, room: string): boolean;
   exit(connectionId: string, room: string): void;
-  /** To connections on this node. */
-  emitHere<N extends EventName>(target: Target, event: N, payload: EventPayload<N>): void;
+  /** To connections on this node; skips readers that don't keep up when `ephemeral`. @default { ephemeral: false } */
+  emitHere<N extends EventName>(
+    target: Target,
+    event: N,
+    payload: EventPayload<N>,
+    options?: { ephemeral: boolean },
+  ): void;
   /** To connections on all nodes; skips readers that don't keep up when `ephemeral`. */
   emit<N extends EventName>(target: Target, event: N, payload: EventPayload<N>, options: { ephemeral: boolean }): void;
   /** Asks a connection on this node for a sign of life; what it answers arrives as any packet does. */

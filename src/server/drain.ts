@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Limits } from '../contract/limits.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
@@ -26,6 +27,10 @@ const FLUSH_MS = 2_000;
 /** How long peers may take to say goodbye to a WebSocket. */
 const CLOSE_MS = 1_000;
 const CHECK_MS = 10;
+/** Connections are closed a few at a time, so that those who come back at once do not come all at once. */
+const BATCH_MIN = 25;
+const BATCH_PAUSE_MS = 50;
+const BATCHES_MAX = 40;
 
 const hasWaiting = (io: DeskwireServer): boolean => {
   for (const { conn } of io.of('/').sockets.values()) {
@@ -83,9 +88,12 @@ export const createDrain = ({ io, app, dispatcher, log, limits, begin }: DrainOp
     await until(CLOSE_MS, () =>
       [...sockets.values()].every(({ conn }) => !(conn as unknown as { upgrading: boolean }).upgrading),
     );
-    for (const { conn } of sockets.values()) {
-      // A polling client that is told of a close may take it as final (python-socketio does); a lost connection it mends.
-      if (conn.transport.name === 'websocket') conn.close();
+    // A polling client that is told of a close may take it as final (python-socketio does); a lost connection it mends.
+    const closing = [...sockets.values()].filter(({ conn }) => conn.transport.name === 'websocket');
+    const batchSize = Math.max(BATCH_MIN, Math.ceil(closing.length / BATCHES_MAX));
+    for (let at = 0; at < closing.length; at += batchSize) {
+      if (at > 0) await wait(BATCH_PAUSE_MS);
+      for (const { conn } of closing.slice(at, at + batchSize)) conn.close();
     }
     await until(CLOSE_MS, () => [...sockets.values()].every(({ conn }) => conn.transport.name !== 'websocket'));
     const closed = app.close();

@@ -1,25 +1,28 @@
 import { Agents } from '../core/agents.ts';
 import { announceChecked } from '../core/attachments/announce-checked.ts';
 import { announceCommit } from '../core/announce.ts';
+import { DeskFollower } from '../core/desk-follower.ts';
 import { Sweeper } from '../core/attachments/sweeper.ts';
 import { Uploads } from '../core/attachments/uploads.ts';
 import { Departments } from '../core/departments.ts';
 import type { Desk } from '../core/desk.ts';
 import { changesFacts } from '../core/fold.ts';
+import { Elsewhere } from '../core/elsewhere.ts';
 import { Inactivity } from '../core/inactivity.ts';
 import { Journal } from '../core/journal.ts';
 import { Leases } from '../core/leases.ts';
 import { measure } from '../core/measures.ts';
-import { announceOffer } from '../core/offer.ts';
+import { changedElsewhere } from '../core/participants.ts';
+import { alone, type Peers } from '../core/peers.ts';
 import { QueueBoard } from '../core/queue-board.ts';
 import { Router } from '../core/routing/router.ts';
 import { TypingBoard } from '../core/typing-board.ts';
-import type { User } from '../contract/schemas.ts';
+import type { Bus } from '../ports/bus.ts';
+import { createMemoryBus } from '../cluster/memory-bus.ts';
 import type { Blobs } from '../ports/blobs.ts';
 import type { Inspector } from '../ports/inspector.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { ConversationState } from '../ports/store.ts';
 import type { Config } from './config.ts';
 
 export interface OpenDeskOptions extends Pick<
@@ -31,9 +34,15 @@ export interface OpenDeskOptions extends Pick<
   readonly config: Pick<Config, 'limits' | 'departments' | 'routing' | 'closedConversations' | 'inactivityMessage'>;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** @default a node that is alone */
+  readonly bus?: Bus;
+  /** Other nodes that use the same store. @default none */
+  readonly peers?: Peers;
 }
 
 export interface OpenDesk extends Desk {
+  /** From now on other nodes do what is done once for all of them. */
+  leave(): Promise<void>;
   /** Ends everything that the desk does by itself. */
   stop(): Promise<void>;
 }
@@ -47,7 +56,9 @@ const LOADED_TOGETHER = 500;
  */
 export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
   const { config, store, feeds, rooms, roster, tokens, metrics, log, clock, links, blobs, inspector } = options;
+  const { bus = createMemoryBus(), peers = alone } = options;
   const { limits } = config;
+  const owns = (name: string): boolean => peers.owns(name);
   const departments = new Departments(config.departments);
   const board = new QueueBoard({ clock, rooms, roster, floor: (tenant) => router.floor(tenant), ...limits });
   const router: Router = new Router({
@@ -57,9 +68,10 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     limits,
     strategy: config.routing,
     departments,
-    onOffer: (state) => announceOffer(desk, state),
+    owns,
     onQueueChange: (tenant, department) => board.changed(tenant, department),
   });
+  const typing = new TypingBoard({ rooms, bus, clock, ...limits });
   const inactivity = new Inactivity({
     journal: () => journal,
     store,
@@ -67,9 +79,10 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     log,
     limits,
     message: config.inactivityMessage,
+    owns,
     isTyping: (conversationId, user) => typing.types(conversationId, user),
   });
-  const agents: Agents = new Agents({ store, router, leases: () => leases, rooms, roster, limits, clock, log });
+  const agents: Agents = new Agents({ store, router, leases: () => leases, rooms, peers, roster, limits, clock, log });
   const leases = new Leases({
     clock,
     leaseMs: limits.agentLeaseMs,
@@ -81,24 +94,18 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     store,
     clock,
     log,
+    shared: peers !== alone,
     onCommit: (state, entries) => {
       feeds.committed(state.id, entries);
-      let offeredTo: User | undefined;
-      if (entries.some(changesFacts)) {
-        offeredTo = router.offeredTo(state);
-        // Before it is announced: whoever asks for his place then must get it.
-        if (state.status !== 'queued') board.left(state.id);
-        inactivity.watch(state);
-        router.committed(state);
-        measure(metrics, state.openedAt, entries);
-      }
-      announceCommit(desk, state, entries, offeredTo);
       // The files of what was deleted have no links any more; now they go too.
       if (entries.some(({ type }) => type === 'message:deleted')) sweeper.soon();
-      for (const entry of entries) {
-        if (entry.type === 'conversation:released' && entry.previousAssignee !== null)
-          agents.relieved(state.tenant, entry.previousAssignee.id);
+      if (!entries.some(changesFacts)) {
+        announceCommit(desk, state, entries, undefined);
+        return;
       }
+      peers.changed();
+      measure(metrics, state.openedAt, entries);
+      follower.committed(state, entries);
     },
   });
   const uploads = new Uploads({
@@ -106,30 +113,30 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     onChecked: (record, attachment, error) => announceChecked(rooms, record, attachment, error),
   });
   const sweeper = new Sweeper({ store, blobs, clock, limits, log });
-  const typing = new TypingBoard({ rooms, clock, ...limits });
+  const elsewhere = new Elsewhere({
+    ...{ bus, roster, typing },
+    onChange: (conversationId, came, went) => changedElsewhere(desk, conversationId, came, went),
+  });
   const { closedConversations } = config;
   const desk: Desk = {
-    ...{ store, journal, feeds, rooms, roster, typing, tokens, clock, limits },
+    ...{ store, journal, feeds, rooms, roster, typing, elsewhere, tokens, clock, limits },
     ...{ router, board, agents, leases, departments, closedConversations, uploads, links },
   };
+  const follower = new DeskFollower(desk, { inactivity, peers, log });
 
-  const learn = (state: ConversationState): void => {
-    router.learn(state);
-    inactivity.watch(state);
-    // Time to come back, for him as for those whose status is stored.
-    if (state.assignee !== null) leases.renew(state.tenant, state.assignee.id);
-  };
+  await peers.join();
   agents.load(await store.agents());
   let cursor: string | undefined;
   do {
     const page = await store.openConversations({ cursor, limit: LOADED_TOGETHER });
-    page.conversations.forEach(learn);
+    for (const state of page.conversations) follower.load(state);
     cursor = page.nextCursor ?? undefined;
   } while (cursor !== undefined);
-  agents.finishLeaving();
+  follower.start();
   sweeper.start();
   return {
     ...desk,
+    leave: () => peers.leave(),
     stop: async () => {
       leases.stop();
       router.stop();

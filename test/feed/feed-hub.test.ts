@@ -4,7 +4,7 @@ import { newConversationId } from '../../src/core/ids.ts';
 import { Journal } from '../../src/core/journal.ts';
 import { messageDraft } from '../../src/core/message-content.ts';
 import { FeedHub } from '../../src/feed/feed-hub.ts';
-import type { Bus, Hint } from '../../src/ports/bus.ts';
+import type { Bus, Note } from '../../src/ports/bus.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import { noMetrics } from '../../src/ports/metrics.ts';
 import type { Rooms } from '../../src/ports/rooms.ts';
@@ -56,14 +56,15 @@ class Streams implements Rooms {
 
 /** Loses, repeats, delays and so reorders what is published. */
 const hostileBus = (random: Random): Bus => {
-  const listeners = new Map<string, Set<(hint: Hint) => void>>();
+  const listeners = new Map<string, Set<(note: Note, nodeId: string) => void>>();
   return {
-    publish: (hint) => {
-      for (const listener of listeners.get(hint.conversationId) ?? []) {
+    connected: true,
+    publish: (conversationId, note) => {
+      for (const listener of listeners.get(conversationId) ?? []) {
         const copies = random.chance(0.4) ? 0 : random.chance(0.3) ? 2 : 1;
         for (let copy = 0; copy < copies; copy += 1) {
           setTimeout(() => {
-            listener(hint);
+            listener(note, 'another');
           }, random.below(6));
         }
       }
@@ -75,6 +76,9 @@ const hostileBus = (random: Random): Bus => {
         set.delete(listener);
       });
     },
+    nudge: () => undefined,
+    onNudge: () => undefined,
+    onConnected: () => undefined,
     close: () => Promise.resolve(),
   };
 };

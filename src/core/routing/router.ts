@@ -22,8 +22,8 @@ export interface RouterOptions {
   readonly limits: Limits;
   readonly strategy: StrategyName;
   readonly departments: Departments;
-  /** An offer stands: tell the agent. */
-  readonly onOffer: (state: ConversationState) => void;
+  /** Whether this node routes for a tenant. Every node knows all that is needed for it; one acts. */
+  readonly owns: (tenant: string) => boolean;
   /** Places in a queue may have changed. */
   readonly onQueueChange: (tenant: string, department: string | null) => void;
 }
@@ -32,6 +32,8 @@ export interface RouterOptions {
 const MAX_RETRY_MS = 5_000;
 const FIRST_RETRY_MS = 50;
 const LOOK_AGAIN_MS = 86_400_000;
+/** How soon what is another node's to do is looked at again, should it have become this one's. */
+const NOT_OURS_MS = 2_000;
 
 /**
  * Carries out what the floors decide, as entries, and keeps the times that hang on them: offers that expire, agents who may be
@@ -103,10 +105,7 @@ export class Router {
     this.floor(state.tenant).sync(state);
     const { id, tenant, offer } = state;
     if (offer === null) this.#offers.cancel(id);
-    else
-      this.#offers.set(id, Date.parse(offer.expiresAt), () => {
-        this.#endOffer(tenant, id, 'expired', ({ offerId }) => offerId === offer.offerId);
-      });
+    else this.#awaitExpiry(tenant, id, offer, Date.parse(offer.expiresAt));
     if (state.status === 'queued') {
       this.#awaitPass(tenant, id);
       return;
@@ -120,6 +119,7 @@ export class Router {
   committed(state: ConversationState): void {
     this.learn(state);
     const { tenant, id, status, assignee, offer } = state;
+    if (!this.#options.owns(tenant)) return;
     const user = status === 'assigned' ? assignee : offer?.agent;
     const seat = user && this.floor(tenant).seat(user.id);
     // His lease ended while this was being written.
@@ -129,13 +129,29 @@ export class Router {
     this.pump(state.tenant);
   }
 
+  /** This node routes for a tenant from now on: what others have left undone is done. */
+  takeOver(tenant: string): void {
+    for (const seat of this.floor(tenant).seats) {
+      if (seat.leased) this.withdraw(tenant, seat);
+      else this.vacate(tenant, seat, 'agent_disconnected');
+    }
+    this.pump(tenant);
+  }
+
+  /** Tenants that anything is known of. */
+  get tenants(): string[] {
+    return [...this.#floors.keys()];
+  }
+
   /** Places what can be placed. */
   pump(tenant: string): void {
+    if (!this.#options.owns(tenant)) return;
     for (const placement of this.floor(tenant).drain()) this.#carryOut(tenant, placement);
   }
 
   /** An agent's conversations, those that he got by `untilMs`, go back to the queue, and his offers to others. */
   vacate(tenant: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline', untilMs = Infinity): void {
+    if (!this.#options.owns(tenant)) return;
     this.withdraw(tenant, seat);
     // The first to be given back is the first to be placed again.
     for (const conversationId of this.floor(tenant).activeOf(seat, untilMs)) {
@@ -145,6 +161,7 @@ export class Router {
 
   /** Offers that an agent can't take up any more are not waited for. */
   withdraw(tenant: string, seat: Seat): void {
+    if (!this.#options.owns(tenant)) return;
     const floor = this.floor(tenant);
     for (const conversationId of floor.lapsed(seat)) {
       this.#endOffer(tenant, conversationId, 'withdrawn', ({ agent }) => {
@@ -172,7 +189,6 @@ export class Router {
       (result) => {
         const placed = result.kind === 'committed';
         this.floor(tenant).settle(placement, placed);
-        if (placed && mode === 'offer') this.#options.onOffer(result.state);
         if (placed) return;
         // An earlier write may have been kept although it seemed to fail: then this state is news.
         this.learn(result.state);
@@ -198,6 +214,14 @@ export class Router {
     this.#retries.set(conversationId, this.#options.clock.now() + pauseMs, () => {
       this.floor(tenant).resume(conversationId);
       this.pump(tenant);
+    });
+  }
+
+  #awaitExpiry(tenant: string, conversationId: string, offer: Offer, atMs: number): void {
+    this.#offers.set(conversationId, atMs, () => {
+      const { owns, clock } = this.#options;
+      if (owns(tenant)) this.#endOffer(tenant, conversationId, 'expired', ({ offerId }) => offerId === offer.offerId);
+      else this.#awaitExpiry(tenant, conversationId, offer, clock.now() + NOT_OURS_MS);
     });
   }
 

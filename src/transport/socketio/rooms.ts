@@ -34,8 +34,13 @@ export const createRooms = (io: DeskwireServer): Rooms => {
     exit: (connectionId, room) => {
       void sockets.get(connectionId)?.leave(room);
     },
-    emitHere: <N extends EventName>(target: Target, event: N, payload: EventPayload<N>) => {
-      to(target, true).emit(event, ...([payload] as never));
+    emitHere: <N extends EventName>(
+      target: Target,
+      event: N,
+      payload: EventPayload<N>,
+      options?: { ephemeral: boolean },
+    ) => {
+      to(target, true, options?.ephemeral === true ? [SLOW_ROOM] : []).emit(event, ...([payload] as never));
     },
     emit: <N extends EventName>(
       target: Target,

@@ -1,0 +1,237 @@
+import { createHash } from 'node:crypto';
+import type { Bus } from '../ports/bus.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Changes, NodeInfo, Nodes, Presence } from '../ports/nodes.ts';
+
+/** The other nodes of the desk, as the core needs them. */
+export interface Peers {
+  /** Nodes that are alive, this one too, as far as this one knows. */
+  readonly nodeCount: number;
+  /**
+   * Whether this node does what is done once for all nodes, for a tenant or another name: one node at a time says yes. For a moment
+   * two may, or none, when nodes come and go: what they do is decided by the store.
+   */
+  owns(name: string): boolean;
+  /** Tells the others of an agent's connections here. */
+  present(presence: Presence): void;
+  /** Something was committed that the others should look for. */
+  changed(): void;
+  /** Must be called before anything is read that changes: from then on everything new is told. */
+  join(): Promise<void>;
+  /** Begins to tell what is new. */
+  start(listener: PeersListener): void;
+  /** This node takes no part any more. */
+  leave(): Promise<void>;
+}
+
+export interface PeersListener {
+  /** What is new elsewhere; `alive`: ids of the other nodes that are alive. */
+  learned(changes: Changes, alive: ReadonlySet<string>): void;
+  /** A node has come or gone: what this one owns may have changed. */
+  nodesChanged(gone: readonly string[]): void;
+  /** After each beat, and when the bus is back: to compare what hints may have missed. `missed`: the bus was, or is, down. */
+  compare(missed: boolean): void;
+}
+
+/** For a node that is alone with its store. */
+export const alone: Peers = {
+  nodeCount: 1,
+  owns: () => true,
+  present: () => undefined,
+  changed: () => undefined,
+  join: () => Promise.resolve(),
+  start: () => undefined,
+  leave: () => Promise.resolve(),
+};
+
+export interface NodePeersOptions {
+  readonly nodeId: string;
+  readonly info: NodeInfo;
+  readonly nodes: Nodes;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly nodeLeaseMs: number;
+}
+
+/** Beats in the time of a lease, when nothing else makes one. */
+const BEATS_PER_LEASE = 5;
+/** Nudges that come together are answered together. */
+const MIN_PAUSE_MS = 5;
+/** How often what hints may have missed is looked for while the bus works. */
+const COMPARE_MS = 5_000;
+
+/**
+ * Beats: says that this node lives and what is new here, and learns what is new elsewhere. A beat comes with each nudge of the bus, and
+ * several in the time of a lease without any, so that a lost nudge costs a second at most.
+ */
+export class NodePeers implements Peers {
+  readonly #options: NodePeersOptions;
+  readonly #presences = new Map<string, Presence>();
+  readonly #owners = new Map<string, string>();
+  #listener: PeersListener | undefined;
+  #mark: string | null = null;
+  /** The answer to the first beat, until somebody listens. */
+  #joined: Changes | undefined;
+  #alive: readonly string[];
+  #beatenAt = 0;
+  #comparedAt = 0;
+  #beating = false;
+  #wanted = false;
+  #failing = false;
+  #left = false;
+  #cancel: () => void = () => undefined;
+
+  constructor(options: NodePeersOptions) {
+    this.#options = options;
+    this.#alive = [options.nodeId];
+    options.bus.onNudge(() => this.#soon());
+    options.bus.onConnected((connected) => {
+      if (connected) this.#listener?.compare(true);
+      this.#soon();
+    });
+  }
+
+  get nodeCount(): number {
+    return this.#alive.length;
+  }
+
+  owns(name: string): boolean {
+    const { nodeId, nodeLeaseMs, clock } = this.#options;
+    // The others may count this node as dead: it does nothing in their place.
+    if (clock.now() - this.#beatenAt > nodeLeaseMs) return false;
+    let owner = this.#owners.get(name);
+    if (owner === undefined) {
+      owner = ownerOf(name, this.#alive);
+      this.#owners.set(name, owner);
+    }
+    return owner === nodeId;
+  }
+
+  present(presence: Presence): void {
+    this.#presences.set(`${presence.tenant}\u0000${presence.user.id}`, presence);
+    this.#soon();
+  }
+
+  changed(): void {
+    this.#options.bus.nudge();
+  }
+
+  async join(): Promise<void> {
+    this.#joined = await this.#beat();
+    this.#warnOfDifferences(this.#joined);
+  }
+
+  start(listener: PeersListener): void {
+    this.#listener = listener;
+    if (this.#joined !== undefined) this.#learn(this.#joined);
+    this.#joined = undefined;
+    this.#await();
+  }
+
+  async leave(): Promise<void> {
+    this.#left = true;
+    this.#cancel();
+    const { nodes, nodeId, log, bus } = this.#options;
+    await nodes
+      .leave(nodeId)
+      .catch((error: unknown) => log.warn({ error }, 'the other nodes could not be told of the end'));
+    bus.nudge();
+  }
+
+  #await(): void {
+    this.#cancel();
+    this.#cancel = this.#options.clock.after(this.#options.nodeLeaseMs / BEATS_PER_LEASE, () => {
+      this.#soon();
+      this.#await();
+    });
+  }
+
+  /** Beats, now or once the beat under way is done. */
+  #soon(): void {
+    if (this.#listener === undefined || this.#left) return;
+    this.#wanted = true;
+    if (this.#beating) return;
+    this.#beating = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    while (this.#wanted && !this.#left) {
+      this.#wanted = false;
+      try {
+        const changes = await this.#beat();
+        if (this.#failing) log.info({}, 'the store tells again what other nodes do');
+        this.#failing = false;
+        this.#learn(changes);
+      } catch (error) {
+        if (!this.#failing) log.error({ error }, 'the store does not tell what other nodes do');
+        this.#failing = true;
+      }
+      await new Promise<void>((resolve) => void clock.after(MIN_PAUSE_MS, resolve));
+    }
+    this.#beating = false;
+  }
+
+  async #beat(): Promise<Changes> {
+    const { nodes, nodeId, info, nodeLeaseMs, clock } = this.#options;
+    const presences = [...this.#presences.values()];
+    this.#presences.clear();
+    const startedAt = clock.now();
+    try {
+      const changes = await nodes.beat({ nodeId, info, presences, mark: this.#mark, nodeLeaseMs });
+      this.#beatenAt = startedAt;
+      this.#mark = changes.mark;
+      if (presences.length > 0) this.#options.bus.nudge();
+      return changes;
+    } catch (error) {
+      // What has come meanwhile is newer.
+      for (const presence of presences) {
+        const key = `${presence.tenant}\u0000${presence.user.id}`;
+        if (!this.#presences.has(key)) this.#presences.set(key, presence);
+      }
+      throw error;
+    }
+  }
+
+  #learn(changes: Changes): void {
+    const { nodeId, bus } = this.#options;
+    const before = this.#alive;
+    const ids = [...new Set([nodeId, ...changes.nodes.map(({ id }) => id)])].sort();
+    const gone = before.filter((id) => !ids.includes(id));
+    const moved = gone.length > 0 || ids.length !== before.length;
+    this.#alive = ids;
+    if (moved) this.#owners.clear();
+    this.#listener?.learned(changes, new Set(ids.filter((id) => id !== nodeId)));
+    if (moved) {
+      this.#options.log.info({ nodes: ids }, 'the nodes of the desk have changed');
+      this.#listener?.nodesChanged(gone);
+    }
+    const now = this.#options.clock.now();
+    if (bus.connected && Math.abs(now - this.#comparedAt) < COMPARE_MS) return;
+    this.#comparedAt = now;
+    this.#listener?.compare(!bus.connected);
+  }
+
+  #warnOfDifferences({ nodes }: Changes): void {
+    const { nodeId, info, log } = this.#options;
+    for (const other of nodes) {
+      if (other.id === nodeId) continue;
+      for (const [name, fingerprint] of Object.entries(info.fingerprints)) {
+        if (other.info.fingerprints[name] === fingerprint) continue;
+        log.error(
+          { node: other.id, setting: name },
+          `${name} is not the same on this node and on ${other.id}: clients will be treated differently on each; set the same on all nodes`,
+        );
+      }
+    }
+  }
+}
+
+/** Rendezvous hashing: with a node that goes, only what it owned moves (Thaler and Ravishankar, 1998). */
+const ownerOf = (name: string, nodeIds: readonly string[]): string => {
+  const weight = (id: string): string => createHash('sha1').update(id).update('\u0000').update(name).digest('hex');
+  return nodeIds.reduce((best, id) => (weight(id) > weight(best) ? id : best));
+};
