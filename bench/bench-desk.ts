@@ -119,10 +119,12 @@ export class BenchDesk {
 const edge = ({ onOpened, onAssigned }: DeskEvents, probe: (connectionId: string) => void): Rooms => ({
   enter: () => true,
   exit: () => undefined,
-  emitHere: () => undefined,
+  emit: () => undefined,
   emitTo: () => undefined,
   probe,
-  emit: <N extends EventName>(_target: Target, event: N, payload: EventPayload<N>): void => {
+  emitHere: <N extends EventName>({ except }: Target, event: N, payload: EventPayload<N>): void => {
+    // To members it comes from their feed.
+    if (except === undefined) return;
     if (event === 'conversation:opened') {
       const { customer, conversationId } = payload as EventPayload<'conversation:opened'>;
       onOpened(customer.id, conversationId);

@@ -9,6 +9,8 @@ test('counts, durations and gauges are on the page', async () => {
     feedCount: () => 2,
     waitingCount: () => 3,
     onlineCount: () => 4,
+    nodeCount: () => 1,
+    busConnected: () => true,
   });
   metrics.request('message:send', 'ok', 20);
   metrics.request('message:send', 'forbidden', 1);
@@ -43,6 +45,8 @@ test('names that clients make up make no time series', async () => {
     feedCount: () => 0,
     waitingCount: () => 0,
     onlineCount: () => 0,
+    nodeCount: () => 1,
+    busConnected: () => true,
   });
   for (let at = 0; at < 100; at += 1) metrics.request(`made-up-${String(at)}`, `made-up-${String(at)}`, 1);
   const { text } = await metrics.page();
