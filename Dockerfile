@@ -19,8 +19,8 @@ WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE ./
-# The volume takes its owner from here.
-RUN install -d -o node -g node -m 0700 /data
+# Volumes take their owner from here: a node's own folder, and one for attachments that several nodes share.
+RUN install -d -o node -g node -m 0700 /data /attachments
 USER node
 VOLUME ["/data"]
 EXPOSE 3000

@@ -1,5 +1,5 @@
 /**
- * What an append costs: `npx tsx bench/store-append.ts [seconds] [inFlight] [conversations] [checkpointPages]`.
+ * What an append costs: `npx tsx bench/store-append.ts [seconds] [inFlight] [conversations] [checkpointPages] [sqlite|postgres]`.
  * CPU is the whole process's, per append, and split by thread where /proc tells.
  */
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -8,12 +8,15 @@ import { join } from 'node:path';
 import { place } from '../src/core/draft.ts';
 import { begin, factsOf } from '../src/core/fold.ts';
 import type { Facts, StoredEntry } from '../src/ports/store.ts';
-import { noMetrics } from '../src/ports/metrics.ts';
+import { type Metrics, noMetrics } from '../src/ports/metrics.ts';
+import { openPostgresStore } from '../src/store/postgres/store.ts';
 import { openSqliteStore } from '../src/store/sqlite/store.ts';
+import { startPostgres } from '../test/support/postgres.ts';
 
 const [seconds = 5, inFlight = 64, conversationCount = 200, checkpointPages = 1_000] = process.argv
-  .slice(2)
+  .slice(2, 6)
   .map(Number);
+const database = process.argv[6] ?? 'sqlite';
 const ignore = (): void => undefined;
 const AT = '2026-01-15T09:30:00.000Z';
 
@@ -54,7 +57,19 @@ const threadsMs = (): Map<string, [userMs: number, systemMs: number]> => {
 
 const folder = mkdtempSync(join(tmpdir(), 'deskwire-bench-'));
 const log = { debug: ignore, info: ignore, warn: ignore, error: console.error };
-const store = await openSqliteStore({ path: join(folder, 'bench.db'), log, metrics: noMetrics, checkpointPages });
+const batches = { count: 0, writes: 0 };
+const metrics: Metrics = {
+  ...noMetrics,
+  commit: (writes) => {
+    batches.count++;
+    batches.writes += writes;
+  },
+};
+const postgres = database === 'postgres' ? await startPostgres() : undefined;
+const store =
+  postgres === undefined
+    ? await openSqliteStore({ path: join(folder, 'bench.db'), log, metrics, checkpointPages })
+    : (await openPostgresStore({ url: postgres.url, log, metrics })).store;
 const openings = Array.from({ length: conversationCount }, (_, index) => {
   const entry = opened(`c_${String(index)}_bench_bench`);
   return { facts: factsOf(begin('default', entry)), entries: [entry] };
@@ -93,6 +108,7 @@ const runFor = async (ms: number): Promise<void> => {
 
 await runFor(1_000);
 latenciesMs.length = 0;
+Object.assign(batches, { count: 0, writes: 0 });
 const threadsBefore = threadsMs();
 const cpuBefore = process.cpuUsage();
 const startedAt = performance.now();
@@ -105,7 +121,7 @@ latenciesMs.sort((a, b) => a - b);
 const percentile = (share: number): string => (latenciesMs[Math.floor(count * share)] ?? 0).toFixed(2);
 
 console.log(
-  `${String(Math.round((count * 1_000) / wallMs))} appends/s at ${String(inFlight)} in flight over ${String(conversationCount)} conversations, checkpoint at ${String(checkpointPages)} pages`,
+  `${String(Math.round((count * 1_000) / wallMs))} appends/s at ${String(inFlight)} in flight over ${String(conversationCount)} conversations, ${database === 'sqlite' ? `checkpoint at ${String(checkpointPages)} pages` : database}, ${(batches.writes / batches.count).toFixed(1)} in a commit`,
 );
 console.log(
   `CPU per append: ${((cpu.user + cpu.system) / count).toFixed(1)} µs (user ${(cpu.user / count).toFixed(1)}, system ${(cpu.system / count).toFixed(1)})`,
@@ -120,4 +136,5 @@ for (const [thread, [user, system]] of threadsAfter) {
 }
 console.log(`latency: p50 ${percentile(0.5)} ms, p99 ${percentile(0.99)} ms, max ${percentile(0.99999)} ms`);
 await store.close();
+await postgres?.remove();
 rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { SETTING_NAMES, SETTINGS } from '../server/settings.ts';
+import { programVersion } from '../server/version.ts';
 import { describeStartError } from '../server/start-error.ts';
 import { checkConfigCommand } from './check-config.ts';
 import { migrateCommand } from './migrate.ts';
@@ -32,12 +32,6 @@ const settingsHelp = (): string => {
   return `\nEnvironment:\n${rows.join('\n')}\n`;
 };
 
-const version = (): string => {
-  // Two folders up from here both in src and in dist.
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-};
-
 // A reader that has read enough (`| head`) closes the pipe; that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
@@ -45,7 +39,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const program = new Command('deskwire')
   .description('Self-hosted realtime API for customer support.')
-  .version(version())
+  .version(programVersion())
   .showHelpAfterError('(deskwire --help shows what there is)')
   .addHelpText('after', settingsHelp());
 

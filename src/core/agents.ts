@@ -172,7 +172,8 @@ export class Agents {
     this.#takeWork(actor, status === 'online');
     if (status === 'offline') router.vacate(tenant, seat, 'agent_offline');
     this.#changed(tenant, seat);
-    this.#options.peers.changed();
+    // Once it is answered, other nodes that look find him.
+    await this.#options.peers.refresh();
     return seat;
   }
 

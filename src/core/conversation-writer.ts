@@ -10,8 +10,11 @@ export interface WriterOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  /** Other nodes write to the same store: what is remembered here may be old, so that a read asks the store. @default false */
-  readonly shared?: boolean;
+  /**
+   * Given when other nodes write to the same store: what is remembered here may be old, so that a read, and a refusal, ask the store.
+   * `refresh` brings what else is known here to where the store is.
+   */
+  readonly shared?: { refresh(): Promise<void> };
   /** Called for each commit, in the order of a conversation's commits. */
   readonly onCommit: (state: ConversationState, entries: readonly StoredEntry[]) => void;
 }
@@ -53,6 +56,8 @@ interface Command {
   readonly resolve: (result: WriteResult) => void;
   readonly reject: (error: unknown) => void;
   attempts: number;
+  /** The state was read from the store for it. */
+  fresh: boolean;
 }
 
 /** What follows from a commit must not undo its answer: it is committed, whatever fails after it. */
@@ -111,7 +116,7 @@ export class ConversationWriter {
   }
 
   async read(tenant: string): Promise<ConversationState> {
-    if (this.#options.shared === true) return walled(await this.#reload(tenant), tenant);
+    if (this.#options.shared !== undefined) return walled(await this.#reload(tenant), tenant);
     return walled(this.#committed ?? (await this.#load(tenant)), tenant);
   }
 
@@ -132,7 +137,7 @@ export class ConversationWriter {
 
   write(tenant: string, decide: Decide, options?: WriteOptions): Promise<WriteResult> {
     return new Promise((resolve, reject) => {
-      this.#queue.push({ tenant, decide, options, resolve, reject, attempts: 0 });
+      this.#queue.push({ tenant, decide, options, resolve, reject, attempts: 0, fresh: false });
       this.#pump();
     });
   }
@@ -174,7 +179,9 @@ export class ConversationWriter {
         return;
       }
       if (command.options?.exclusive === true) {
-        if (this.#underWay === 0) void this.#runExclusive(command, state);
+        if (this.#underWay > 0) return;
+        if (this.#asksAnew(command)) continue;
+        void this.#runExclusive(command, state);
         return;
       }
       if (!this.#step(command, state)) return;
@@ -195,6 +202,7 @@ export class ConversationWriter {
       refusal = error;
     }
     if (change === undefined && this.#underWay > 0) return false;
+    if (change === undefined && this.#asksAnew(command)) return true;
     this.#queue.shift();
     if (refused) command.reject(refusal);
     else if (change === undefined) command.resolve({ kind: 'unchanged', state });
@@ -202,9 +210,21 @@ export class ConversationWriter {
     return true;
   }
 
+  /** Where others write too, what is not followed by a write must rest on what the store says: nothing else would show that it is old. */
+  #asksAnew(command: Command): boolean {
+    if (this.#options.shared === undefined || command.fresh) return false;
+    command.fresh = true;
+    this.#committed = undefined;
+    this.#expected = undefined;
+    return true;
+  }
+
   #loadFor(command: Command): void {
     this.#busy = true;
-    this.#load(command.tenant).then(
+    const refreshed = command.fresh ? this.#options.shared?.refresh() : undefined;
+    const loaded =
+      refreshed === undefined ? this.#load(command.tenant) : refreshed.then(() => this.#load(command.tenant));
+    loaded.then(
       (state) => {
         this.#busy = false;
         if (state === null) {

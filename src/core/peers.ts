@@ -17,6 +17,8 @@ export interface Peers {
   present(presence: Presence): void;
   /** Something was committed that the others should look for. */
   changed(): void;
+  /** Tells what is new here, and learns what is new elsewhere; everything that was committed before the call is known after it, if the store answers. */
+  refresh(): Promise<void>;
   /** Must be called before anything is read that changes: from then on everything new is told. */
   join(): Promise<void>;
   /** Begins to tell what is new. */
@@ -40,6 +42,7 @@ export const alone: Peers = {
   owns: () => true,
   present: () => undefined,
   changed: () => undefined,
+  refresh: () => Promise.resolve(),
   join: () => Promise.resolve(),
   start: () => undefined,
   leave: () => Promise.resolve(),
@@ -79,6 +82,8 @@ export class NodePeers implements Peers {
   #comparedAt = 0;
   #beating = false;
   #wanted = false;
+  /** Those who wait for the next beat that begins. */
+  #waiting: (() => void)[] = [];
   #failing = false;
   #left = false;
   #cancel: () => void = () => undefined;
@@ -118,6 +123,13 @@ export class NodePeers implements Peers {
     this.#options.bus.nudge();
   }
 
+  refresh(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#soon();
+    });
+  }
+
   async join(): Promise<void> {
     this.#joined = await this.#beat();
     this.#warnOfDifferences(this.#joined);
@@ -150,7 +162,10 @@ export class NodePeers implements Peers {
 
   /** Beats, now or once the beat under way is done. */
   #soon(): void {
-    if (this.#listener === undefined || this.#left) return;
+    if (this.#listener === undefined || this.#left) {
+      for (const resolve of this.#waiting.splice(0)) resolve();
+      return;
+    }
     this.#wanted = true;
     if (this.#beating) return;
     this.#beating = true;
@@ -161,6 +176,8 @@ export class NodePeers implements Peers {
     const { clock, log } = this.#options;
     while (this.#wanted && !this.#left) {
       this.#wanted = false;
+      const waiting = this.#waiting;
+      this.#waiting = [];
       try {
         const changes = await this.#beat();
         if (this.#failing) log.info({}, 'the store tells again what other nodes do');
@@ -170,9 +187,12 @@ export class NodePeers implements Peers {
         if (!this.#failing) log.error({ error }, 'the store does not tell what other nodes do');
         this.#failing = true;
       }
+      for (const resolve of waiting) resolve();
       await new Promise<void>((resolve) => void clock.after(MIN_PAUSE_MS, resolve));
     }
     this.#beating = false;
+    // It takes no part any more, and nobody waits for it in vain.
+    if (this.#left) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   async #beat(): Promise<Changes> {

@@ -96,14 +96,14 @@ export class TypingBoard {
   /** Somebody types, says another node. */
   startRemote(nodeId: string, conversationId: string, note: TypistNote): void {
     const { clock, typingMs } = this.#options;
-    const { tenant, user, staffOnly, preview } = note;
+    const { tenant, user, staffOnly, preview, expiresAt } = note;
     const known = this.#find(conversationId, user);
     if (known !== undefined && !isRemote(known)) return;
-    // By this node's clock: the other's may be another.
-    const now = clock.now();
     this.#put({
-      ...{ tenant, conversationId, user, preview, from: { nodeId }, announcedAt: now, expiresAt: now + typingMs },
+      ...{ tenant, conversationId, user, preview, from: { nodeId }, announcedAt: clock.now() },
       audiences: staffOnly ? ['staff'] : ['staff', 'public'],
+      // As its own node tells it; but it ends by this node's clock, because the other's may be another.
+      expiresAt: Date.parse(expiresAt),
       expireInMs: typingMs + REMOTE_GRACE_MS,
     });
   }

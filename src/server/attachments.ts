@@ -31,6 +31,8 @@ export interface AttachmentParts {
 export interface OpenAttachmentsOptions {
   readonly config: Pick<Config, 'attachments' | 'attachmentTypes' | 'scanner' | 'limits' | 'dataDir'>;
   readonly store: Store;
+  /** Other nodes may use the same store. @default false */
+  readonly shared?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -39,6 +41,9 @@ export interface OpenAttachmentsOptions {
 const SECRET_BYTES = 32;
 /** The longest that a scanner keeps the start waiting. */
 const SCANNER_TEST_MS = 3_000;
+/** How long a node that starts waits for the mark that another one has begun to make, and how often it looks. */
+const CLAIM_MS = 5_000;
+const LOOK_AGAIN_MS = 100;
 /** Says whose attachments these are: those of another database would be taken for leftovers, and removed. */
 const OWNER_KEY = 'owner';
 
@@ -58,9 +63,36 @@ const textOf = async (blobs: Blobs, key: string): Promise<string | undefined> =>
   return Buffer.concat(pieces).toString('utf8');
 };
 
-/** @throws StartError when the storage has the attachments of another database */
-const claimStorage = async (blobs: Blobs, owner: string, tempFolder: string): Promise<void> => {
-  const found = await textOf(blobs, OWNER_KEY);
+/** Waits for the mark that another node has begun to make. */
+const awaitMark = async (blobs: Blobs, clock: Clock): Promise<string | undefined> => {
+  const until = clock.now() + CLAIM_MS;
+  for (;;) {
+    const found = await textOf(blobs, OWNER_KEY);
+    if (found !== undefined || clock.now() > until) return found;
+    await new Promise<void>((resolve) => void clock.after(LOOK_AGAIN_MS, resolve));
+  }
+};
+
+/** @throws StartError when the storage has the attachments of another database, or is not the one that other nodes use */
+const claimStorage = async (
+  { store, shared, clock }: OpenAttachmentsOptions,
+  blobs: Blobs,
+  owner: string,
+  tempFolder: string,
+): Promise<void> => {
+  let found = await textOf(blobs, OWNER_KEY);
+  if (found === undefined && shared === true) {
+    const claim = randomBytes(SECRET_BYTES).toString('base64url');
+    const isFirst = (await store.secret('attachment-claim', claim)) === claim;
+    if (!isFirst) {
+      found = await awaitMark(blobs, clock);
+      if (found === undefined) {
+        throw new StartError(
+          "ATTACHMENTS_URL: found a storage without this database's mark, though another node has made one elsewhere. Nodes that share a database need one folder that all of them see, or S3. (If that storage is lost for good: DELETE FROM secrets WHERE name = 'attachment-claim'.)",
+        );
+      }
+    }
+  }
   if (found === owner) return;
   if (found !== undefined) {
     throw new StartError(
@@ -109,7 +141,7 @@ const putTogether = async (
   const tempFolder = temp.path;
   const linkSecret = await store.secret('attachment-links', randomBytes(SECRET_BYTES).toString('base64url'));
   const owner = await store.secret('attachment-owner', randomBytes(SECRET_BYTES).toString('base64url'));
-  await claimStorage(blobs, owner, tempFolder).catch((error: unknown) => {
+  await claimStorage(options, blobs, owner, tempFolder).catch((error: unknown) => {
     if (!(error instanceof DeskwireError)) throw error;
     const reason = error.cause instanceof Error ? error.cause.message : error.message;
     throw new StartError(

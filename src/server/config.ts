@@ -3,7 +3,8 @@ import { MIN_SECRET_BYTES, secretKey, type KeySource } from '../auth/keys.ts';
 import { DEFAULT_LIMITS, type Limits } from '../contract/limits.ts';
 import type { DepartmentTable } from '../core/departments.ts';
 import type { StrategyName } from '../core/routing/strategies.ts';
-import { SETTING_NAMES, SETTINGS, type SettingName, type SettingValue } from './settings.ts';
+import type { RedisPlace } from '../cluster/redis-place.ts';
+import { type DatabasePlace, SETTING_NAMES, SETTINGS, type SettingName, type SettingValue } from './settings.ts';
 import { ConfigError, type ConfigProblem } from './start-error.ts';
 
 /** What the environment says, validated, and frozen. */
@@ -14,8 +15,9 @@ export interface Config {
   readonly port: number;
   /** Absolute; it may not exist yet. */
   readonly dataDir: string;
-  /** Absolute path of the SQLite file; its folder may not exist yet. */
-  readonly databasePath: string;
+  readonly database: DatabasePlace;
+  /** undefined: nodes have nothing to tell each other by. */
+  readonly redis: RedisPlace | undefined;
   /** `development`: none is configured, and `resolveKeys` makes one that stays on this machine. */
   readonly keys: KeySource | { readonly kind: 'development' };
   readonly tokens: {
@@ -192,6 +194,19 @@ const chooseLimits = (values: Values, problems: ConfigProblem[]): Limits => {
   return limits;
 };
 
+const chooseDatabase = (env: Environment, values: Values, problems: ConfigProblem[]): DatabasePlace => {
+  const configured = written(env, 'DATABASE_URL') === undefined ? undefined : values.DATABASE_URL;
+  const database = configured ?? { kind: 'sqlite', path: join(values.DATA_DIR ?? '', DATABASE_FILE) };
+  if (values.REDIS_URL !== undefined && database.kind === 'sqlite') {
+    problems.push({
+      setting: 'REDIS_URL',
+      message:
+        'found together with a SQLite store, which one node alone can use, so that there is nobody to tell anything. Set DATABASE_URL to a Postgres address, or unset REDIS_URL.',
+    });
+  }
+  return database;
+};
+
 const chooseVisitors = (
   env: Environment,
   values: Values,
@@ -239,17 +254,18 @@ export const loadConfig = (env: Environment): Config => {
   const visitors = chooseVisitors(env, values, keys, problems, warnings);
   const scanner = chooseScanner(env, values, problems);
   const limits = chooseLimits(values, problems);
+  const database = chooseDatabase(env, values, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
   // Without problems each setting that has a default has a value; the fallbacks only tell the compiler so.
   const dataDir = values.DATA_DIR ?? '';
-  const configuredPath = written(env, 'DATABASE_URL') === undefined ? undefined : values.DATABASE_URL;
   return deepFreeze<Config>({
     production: values.NODE_ENV === 'production',
     host: values.HOST ?? '',
     port: values.PORT ?? 0,
     dataDir,
-    databasePath: configuredPath ?? join(dataDir, DATABASE_FILE),
+    database,
+    redis: values.REDIS_URL,
     keys,
     tokens: {
       issuer: values.DESKWIRE_JWT_ISSUER,

@@ -10,6 +10,8 @@ export interface MetricsOptions {
   readonly feedCount: () => number;
   readonly waitingCount: () => number;
   readonly onlineCount: () => number;
+  readonly nodeCount: () => number;
+  readonly busConnected: () => boolean;
 }
 
 export interface MetricsPage {
@@ -35,6 +37,8 @@ export const createMetrics = ({
   feedCount,
   waitingCount,
   onlineCount,
+  nodeCount,
+  busConnected,
 }: MetricsOptions): ServerMetrics => {
   const registry = new Registry();
   const registers = [registry];
@@ -143,6 +147,10 @@ export const createMetrics = ({
   gauge('deskwire_connections', 'Connections that are signed in.', connectionCount);
   gauge('deskwire_waiting_conversations', 'Conversations in the queue.', waitingCount);
   gauge('deskwire_agents_online', 'Agents and supervisors who are online.', onlineCount);
+  gauge('deskwire_nodes', 'Nodes of this desk that are alive, this one too.', nodeCount);
+  gauge('deskwire_bus_connected', '1 while this node can tell others at once; 0: they learn from the store.', () =>
+    busConnected() ? 1 : 0,
+  );
   gauge('deskwire_feeds', 'Conversations that have members on this node.', feedCount);
 
   return {

@@ -69,6 +69,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     strategy: config.routing,
     departments,
     owns,
+    ...(peers !== alone && { refresh: () => peers.refresh() }),
     onQueueChange: (tenant, department) => board.changed(tenant, department),
   });
   const typing = new TypingBoard({ rooms, bus, clock, ...limits });
@@ -94,7 +95,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     store,
     clock,
     log,
-    shared: peers !== alone,
+    ...(peers !== alone && { shared: peers }),
     onCommit: (state, entries) => {
       feeds.committed(state.id, entries);
       // The files of what was deleted have no links any more; now they go too.

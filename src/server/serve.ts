@@ -1,17 +1,16 @@
 import type { AddressInfo } from 'node:net';
 import { createTokens } from '../auth/tokens.ts';
 import { createVisitors } from '../auth/visitors.ts';
-import { createMemoryBus } from '../cluster/memory-bus.ts';
 import { createContract } from '../contract/contract.ts';
 import { Downloads } from '../core/attachments/downloads.ts';
 import { Links } from '../core/attachments/links.ts';
+import { alone } from '../core/peers.ts';
 import { Roster } from '../core/roster.ts';
 import { verbs } from '../core/verbs.ts';
 import { Dispatcher } from '../dispatch/dispatcher.ts';
 import { FeedHub } from '../feed/feed-hub.ts';
 import { systemClock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import { openSqliteStore } from '../store/sqlite/store.ts';
 import { createAdmission } from '../transport/http/admission.ts';
 import { createHttp } from '../transport/http/http.ts';
 import { countAddresses } from '../transport/socketio/addresses.ts';
@@ -19,6 +18,7 @@ import { createRooms } from '../transport/socketio/rooms.ts';
 import { watchSlowReaders } from '../transport/socketio/slow-readers.ts';
 import { createSocketServer, serveSockets } from '../transport/socketio/socketio.ts';
 import { openAttachments } from './attachments.ts';
+import { openBackends } from './backends.ts';
 import type { Config } from './config.ts';
 import { openDesk } from './open-desk.ts';
 import { documentTexts } from './document-texts.ts';
@@ -60,10 +60,16 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     feedCount: () => feeds.feedCount,
     waitingCount: () => desk.router.waitingCount,
     onlineCount: () => desk.router.onlineCount,
+    nodeCount: () => backends.peers.nodeCount,
+    busConnected: () => backends.bus.connected,
   });
-  const store = await openSqliteStore({ path: config.databasePath, log, metrics });
-  const attachments = await openAttachments({ config, store, clock, log, metrics }).catch(async (error: unknown) => {
-    await store.close();
+  const backends = await openBackends({ config, keys, clock, log, metrics });
+  const { store, bus, peers } = backends;
+  const attachments = await openAttachments({
+    ...{ config, store, clock, log, metrics },
+    shared: peers !== alone,
+  }).catch(async (error: unknown) => {
+    await backends.close();
     throw error;
   });
   const { blobs, inspector, linkSecret } = attachments;
@@ -96,9 +102,10 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
   );
 
   const rooms = createRooms(io);
-  const feeds = new FeedHub({ store, bus: createMemoryBus(), rooms, metrics, log, links });
+  backends.attach(io);
+  const feeds = new FeedHub({ store, bus, rooms, metrics, log, links });
   const desk = await openDesk({
-    ...{ config, store, feeds, rooms, roster, tokens, metrics, log, clock, links, blobs, inspector },
+    ...{ config, store, feeds, rooms, roster, tokens, metrics, log, clock, links, blobs, inspector, bus, peers },
   });
   const dispatcher = new Dispatcher({ contract, verbs, desk, log, metrics });
   serveSockets({ io, desk, dispatcher, log });
@@ -125,7 +132,8 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
         stopWatching();
         // Together: a sweep may wait for a storage that does not answer.
         await Promise.all([desk.stop(), attachments.close()]);
-        await store.close();
+        await desk.leave();
+        await backends.close();
         log.info({}, 'stopped');
       })),
   };

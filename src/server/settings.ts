@@ -8,6 +8,7 @@ import { ROUTING_STRATEGIES } from '../contract/schemas.ts';
 import { acceptedTypes, attachmentsPlace, clamdAddress, DEFAULT_ATTACHMENT_TYPES } from './attachment-settings.ts';
 import { departmentsText } from './departments.ts';
 import { DURATION_FORMAT, parseDuration } from './duration.ts';
+import { redisPlace } from './redis-settings.ts';
 
 interface Setting<T> {
   /** As it would be written in the environment; undefined: not set. */
@@ -55,21 +56,41 @@ const webUrl = text((value) => {
   return value;
 });
 
-const sqlitePath = text((value) => {
+/** Where the store is. */
+export type DatabasePlace =
+  | {
+      readonly kind: 'sqlite';
+      /** Absolute path of the file; its folder may not exist yet. */
+      readonly path: string;
+    }
+  | {
+      readonly kind: 'postgres';
+      /** With the password, if there is one. */
+      readonly url: string;
+    };
+
+const DATABASE_EXAMPLES =
+  'sqlite:<path>, such as sqlite:./data/deskwire.db, or postgres://user:password@host:5432/database';
+
+const databasePlace = text((value): DatabasePlace => {
   if (/^postgres(ql)?:/.test(value)) {
-    throw new Error(
-      'found a Postgres address, and this version serves one node with SQLite; expected sqlite:<path>, such as sqlite:./data/deskwire.db',
-    );
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (url === undefined || url.pathname.length < 2) {
+      throw new Error(
+        'found a Postgres address without a host or a database; expected postgres://user:password@host:5432/database (in user and password, write special characters as %XX)',
+      );
+    }
+    return { kind: 'postgres', url: value };
   }
   // Both sqlite:./x and the longer sqlite:///x are in use elsewhere.
   const path = /^sqlite:(?:\/\/)?(.+)$/.exec(value)?.[1];
-  if (path === undefined) throw new Error('expected sqlite:<path>, such as sqlite:./data/deskwire.db');
+  if (path === undefined) throw new Error(`expected ${DATABASE_EXAMPLES}`);
   if (path.startsWith(':memory:')) {
     throw new Error(
       'found a database in memory, which would forget what was acknowledged; expected the path of a file',
     );
   }
-  return resolve(path);
+  return { kind: 'sqlite', path: resolve(path) };
 });
 
 const origin = (value: string): string => {
@@ -166,8 +187,9 @@ export const SETTINGS = {
   }),
   DATABASE_URL: setting({
     default: 'sqlite:./data/deskwire.db',
-    description: 'The store, as `sqlite:<path>`; by default the file deskwire.db in DATA_DIR.',
-    schema: sqlitePath,
+    description:
+      'The store: `sqlite:<path>`, by default the file deskwire.db in DATA_DIR, or `postgres://user:password@host:5432/database` (Postgres 14 or newer), which several nodes can share.',
+    schema: databasePlace,
   }),
   ATTACHMENTS_URL: setting({
     default: 'file:./data/attachments',
@@ -190,11 +212,10 @@ export const SETTINGS = {
     schema: text(clamdAddress),
   }),
   REDIS_URL: setting({
-    description: 'Not supported yet: this version runs on one node.',
+    description:
+      'What several nodes tell each other by (Redis 7.0 or newer), with a Postgres store: `redis://user:password@host:6379`, `rediss://…` for TLS, `redis+sentinel://host1:26379,host2:26379/<name of the master>` or `redis+cluster://host1:6379,host2:6379`.',
     secret: true,
-    schema: text((): never => {
-      throw new Error('this version runs on one node and does not use Redis; unset it');
-    }),
+    schema: text(redisPlace),
   }),
   DESKWIRE_JWT_SECRET: setting({
     description: 'Secret that tokens are signed with (HS256), at least 32 bytes. At most one of the three keys is set.',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Conversation, Entry } from '../../src/contract/schemas.ts';
 import type { TestClient } from '../support/client.ts';
 import { assignedTo, Company, historyOf, open, stateOf, told } from '../support/company.ts';
-import { endToEnd } from '../support/e2e.ts';
+import { endToEnd, onOneNode } from '../support/e2e.ts';
 import { until } from '../support/until.ts';
 
 const { connect, server } = endToEnd({
@@ -168,50 +168,55 @@ describe('a decision', () => {
     expect(await stateOf(bob, id)).toMatchObject({ status: 'queued' });
   });
 
-  it('[ROUTE-3] is in the entry for the staff, with who was passed over and why; customers and bots do not see it', async () => {
-    const company = new Company(connect);
-    const sales = { departments: ['sales'] };
-    const french = { departments: ['sales'], skills: ['french'] };
-    const best = await company.online('best', 4, french);
-    await company.online('busier', 2, french);
-    await company.online('mute', 4, sales);
-    await company.online('full', 0, french);
-    await (await company.agent('away', french)).request('agent:status', { status: 'away' });
-    await company.agent('offline', french);
-    const lost = await company.online('lost', 4, french);
-    const connections = await metric('deskwire_connections');
-    lost.close();
-    while ((await metric('deskwire_connections')) === connections);
-    await company.online('elsewhere', 4, { departments: ['helpdesk'], skills: ['french'] });
-    const ann = await company.customer('ann');
-    const robot = await company.bot('robot', french);
-    await robot.request('agent:status', { status: 'online', capacity: 1 });
+  it.runIf(onOneNode)(
+    '[ROUTE-3] is in the entry for the staff, with who was passed over and why; customers and bots do not see it',
+    async () => {
+      const company = new Company(connect);
+      const sales = { departments: ['sales'] };
+      const french = { departments: ['sales'], skills: ['french'] };
+      const best = await company.online('best', 4, french);
+      await company.online('busier', 2, french);
+      await company.online('mute', 4, sales);
+      await company.online('full', 0, french);
+      await (await company.agent('away', french)).request('agent:status', { status: 'away' });
+      await company.agent('offline', french);
+      const lost = await company.online('lost', 4, french);
+      const connections = await metric('deskwire_connections');
+      lost.close();
+      while ((await metric('deskwire_connections')) === connections);
+      await company.online('elsewhere', 4, { departments: ['helpdesk'], skills: ['french'] });
+      const ann = await company.customer('ann');
+      const robot = await company.bot('robot', french);
+      await robot.request('agent:status', { status: 'online', capacity: 1 });
 
-    const { id: conversationId } = await open(ann, { department: 'sales', skills: ['french'] });
-    const entry = await assignedTo(best, conversationId, 'best');
-    expect(entry.decision).toMatchObject({ strategy: 'least-busy', why: expect.stringMatching(/share/) as unknown });
-    expect(entry.decision?.candidates).toEqual([
-      { agentId: 'best', activeCount: 0, capacity: 4 },
-      { agentId: 'busier', activeCount: 0, capacity: 2 },
-    ]);
-    expect(Object.fromEntries(entry.decision?.skipped.map(({ agentId, reason }) => [agentId, reason]) ?? [])).toEqual({
-      mute: 'skills',
-      full: 'full',
-      away: 'away',
-      offline: 'offline',
-      lost: 'disconnected',
-      robot: 'bot',
-    });
-    const { decision: _decision, ...shown } = entry;
-    expect(await told(ann, conversationId, 'conversation:assigned')).toEqual(shown);
-    await best.request('assignment:transfer', { conversationId, to: { agentId: 'robot' } });
-    await told(robot, conversationId, 'conversation:transferred');
-    await robot.request('conversation:join', { conversationId });
-    for (const client of [ann, robot]) {
-      expect((await historyOf(client, conversationId))[1]).toEqual(shown);
-      expect(JSON.stringify(client.received)).not.toContain('candidates');
-    }
-  });
+      const { id: conversationId } = await open(ann, { department: 'sales', skills: ['french'] });
+      const entry = await assignedTo(best, conversationId, 'best');
+      expect(entry.decision).toMatchObject({ strategy: 'least-busy', why: expect.stringMatching(/share/) as unknown });
+      expect(entry.decision?.candidates).toEqual([
+        { agentId: 'best', activeCount: 0, capacity: 4 },
+        { agentId: 'busier', activeCount: 0, capacity: 2 },
+      ]);
+      expect(Object.fromEntries(entry.decision?.skipped.map(({ agentId, reason }) => [agentId, reason]) ?? [])).toEqual(
+        {
+          mute: 'skills',
+          full: 'full',
+          away: 'away',
+          offline: 'offline',
+          lost: 'disconnected',
+          robot: 'bot',
+        },
+      );
+      const { decision: _decision, ...shown } = entry;
+      expect(await told(ann, conversationId, 'conversation:assigned')).toEqual(shown);
+      await best.request('assignment:transfer', { conversationId, to: { agentId: 'robot' } });
+      await told(robot, conversationId, 'conversation:transferred');
+      await robot.request('conversation:join', { conversationId });
+      for (const client of [ann, robot]) {
+        expect((await historyOf(client, conversationId))[1]).toEqual(shown);
+        expect(JSON.stringify(client.received)).not.toContain('candidates');
+      }
+    },
+  );
 });
 
 describe('a capacity', () => {
@@ -253,7 +258,7 @@ describe('a capacity', () => {
 });
 
 describe('the times of a desk', () => {
-  it('[TIME-1] are in the entries: the first answer of a person, and the end', async () => {
+  it.runIf(onOneNode)('[TIME-1] are in the entries: the first answer of a person, and the end', async () => {
     const company = new Company(connect);
     const names = ['deskwire_first_response_seconds', 'deskwire_resolution_seconds', 'deskwire_queue_wait_seconds'];
     const counts = () => Promise.all(names.map((name) => metric(`${name}_count`)));

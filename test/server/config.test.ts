@@ -32,7 +32,8 @@ describe('an empty environment', () => {
       host: '0.0.0.0',
       port: 3000,
       dataDir: resolve('data'),
-      databasePath: resolve('data/deskwire.db'),
+      database: { kind: 'sqlite', path: resolve('data/deskwire.db') },
+      redis: undefined,
       keys: { kind: 'development' },
       tokens: { issuer: undefined, audience: undefined, clockSkewSeconds: 5 },
       allowedOrigins: [],
@@ -68,10 +69,14 @@ describe('an empty environment', () => {
 
 describe('values that are taken', () => {
   test('the database stands in DATA_DIR unless it is said to stand elsewhere', () => {
-    expect(loadConfig({ DATA_DIR: '/srv/x' }).databasePath).toBe('/srv/x/deskwire.db');
-    expect(loadConfig({ DATA_DIR: '/srv/x', DATABASE_URL: 'sqlite:/y/z.db' }).databasePath).toBe('/y/z.db');
-    expect(loadConfig({ DATABASE_URL: 'sqlite:///y/z.db' }).databasePath).toBe('/y/z.db');
-    expect(loadConfig({ DATABASE_URL: 'sqlite:z.db' }).databasePath).toBe(resolve('z.db'));
+    const pathOf = (env: Record<string, string>): unknown => {
+      const { database } = loadConfig(env);
+      return database.kind === 'sqlite' ? database.path : undefined;
+    };
+    expect(pathOf({ DATA_DIR: '/srv/x' })).toBe('/srv/x/deskwire.db');
+    expect(pathOf({ DATA_DIR: '/srv/x', DATABASE_URL: 'sqlite:/y/z.db' })).toBe('/y/z.db');
+    expect(pathOf({ DATABASE_URL: 'sqlite:///y/z.db' })).toBe('/y/z.db');
+    expect(pathOf({ DATABASE_URL: 'sqlite:z.db' })).toBe(resolve('z.db'));
   });
 
   test('limits are set by name, the others stay', () => {
@@ -119,11 +124,12 @@ describe('values that are refused, by name and with what was expected', () => {
     ['PORT', '3000x', /"3000x"/],
     ['PORT', '-1', /"-1"/],
     ['HOST', 'a b', /host name/],
-    ['DATABASE_URL', 'postgres://me:hunter2@db/x', /one node with SQLite/],
+    ['DATABASE_URL', 'postgres://me:hunter2@db', /without a host or a database/],
     ['DATABASE_URL', 'mysql://me:hunter2@db/x', /sqlite:<path>/],
     ['DATABASE_URL', 'sqlite:', /sqlite:<path>/],
     ['DATABASE_URL', 'sqlite::memory:', /forget/],
-    ['REDIS_URL', 'redis://me:hunter2@cache', /one node/],
+    ['REDIS_URL', 'redis://me:hunter2@cache', /together with a SQLite store/],
+    ['REDIS_URL', 'http://me:hunter2@cache', /redis\+sentinel/],
     ['DESKWIRE_JWT_SECRET', PEM, /DESKWIRE_JWT_PUBLIC_KEY/],
     ['DESKWIRE_JWT_PUBLIC_KEY', '/no/such/file', /ENOENT/],
     ['DESKWIRE_JWT_PUBLIC_KEY', '-----BEGIN PUBLIC KEY-----\nhunter2\n', /no public key/],

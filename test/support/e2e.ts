@@ -1,6 +1,12 @@
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { Clients, type TestClient } from './client.ts';
+import { startNodes, type TestNodes } from './nodes.ts';
 import { startServer, type Identity, type TestServer, type TestServerOptions } from './server.ts';
+
+/** On how many nodes these tests run; people are spread over them. @default one, with SQLite inside */
+const NODE_COUNT = Number(process.env['TEST_NODES'] ?? 1);
+/** For what each node counts for itself. */
+export const onOneNode = NODE_COUNT === 1;
 
 export interface EndToEnd {
   readonly server: () => TestServer;
@@ -11,19 +17,26 @@ export interface EndToEnd {
   readonly someone: () => string;
 }
 
-/** One server for the tests of a file; connections are closed after each test. */
+/** One server, or several nodes, for the tests of a file; connections are closed after each test. */
 export const endToEnd = (options?: TestServerOptions): EndToEnd => {
   let server: TestServer | undefined;
+  let nodes: TestNodes | undefined;
+  let connected = 0;
   const clients = new Clients();
   let people = 0;
   beforeAll(async () => {
-    server = await startServer(options);
+    if (NODE_COUNT === 1) {
+      server = await startServer(options);
+      return;
+    }
+    nodes = await startNodes({ count: NODE_COUNT, ...options });
+    server = nodes.servers[0];
   });
   afterEach(() => {
     clients.closeAll();
   });
   afterAll(async () => {
-    await server?.stop();
+    await (nodes ?? server)?.stop();
   });
   const started = (): TestServer => {
     if (server === undefined) throw new Error('the server has not started');
@@ -32,7 +45,11 @@ export const endToEnd = (options?: TestServerOptions): EndToEnd => {
   return {
     server: started,
     clients,
-    connect: (identity, more) => clients.connect(started().url, identity, more),
+    connect: (identity, more) => {
+      connected += 1;
+      const { url } = nodes?.servers[connected % NODE_COUNT] ?? started();
+      return clients.connect(url, identity, more);
+    },
     someone: () => `person-${String((people += 1))}`,
   };
 };

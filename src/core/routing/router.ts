@@ -24,6 +24,8 @@ export interface RouterOptions {
   readonly departments: Departments;
   /** Whether this node routes for a tenant. Every node knows all that is needed for it; one acts. */
   readonly owns: (tenant: string) => boolean;
+  /** Given when other nodes change what is decided on: brings what is known here to where the store is. */
+  readonly refresh?: () => Promise<void>;
   /** Places in a queue may have changed. */
   readonly onQueueChange: (tenant: string, department: string | null) => void;
 }
@@ -43,6 +45,8 @@ export class Router {
   readonly #options: RouterOptions;
   readonly #floors = new Map<string, Floor>();
   readonly #failures = new Map<string, number>();
+  /** Tenants that are drained once what is known is brought up to date. */
+  readonly #pumping = new Set<string>();
   /** Offers whose end is being written. */
   readonly #ending = new Set<string>();
   readonly #offers: Alarms;
@@ -145,8 +149,19 @@ export class Router {
 
   /** Places what can be placed. */
   pump(tenant: string): void {
-    if (!this.#options.owns(tenant)) return;
-    for (const placement of this.floor(tenant).drain()) this.#carryOut(tenant, placement);
+    const { owns, refresh } = this.#options;
+    if (!owns(tenant)) return;
+    if (refresh === undefined) {
+      this.#drain(tenant);
+      return;
+    }
+    // Whoever has been told that he is away now gets nothing that comes after it, whichever node told him.
+    if (this.#pumping.has(tenant)) return;
+    this.#pumping.add(tenant);
+    void refresh().then(() => {
+      this.#pumping.delete(tenant);
+      if (owns(tenant)) this.#drain(tenant);
+    });
   }
 
   /** An agent's conversations, those that he got by `untilMs`, go back to the queue, and his offers to others. */
@@ -168,6 +183,10 @@ export class Router {
         return agent.id === seat.id && floor.lapsed(seat).includes(conversationId);
       });
     }
+  }
+
+  #drain(tenant: string): void {
+    for (const placement of this.floor(tenant).drain()) this.#carryOut(tenant, placement);
   }
 
   #carryOut(tenant: string, placement: Placement): void {

@@ -27,7 +27,10 @@ export const stateOf = (row: StateRow): ConversationState => {
 const conversations = (db: QueryBuilder) =>
   db.selectFrom('conversations').select(['conversations.n', 'conversations.facts']);
 
-/** Looks at the log's tail of the picked conversations alone: each is two steps in the index of entries. */
+/**
+ * Looks at the log's tail of the picked conversations alone: each is two steps in the index of entries. The last seq is asked for as the
+ * first from the end, not as the greatest: for that a planner that knows little reads the whole conversation.
+ */
 const statesOf = (
   db: QueryBuilder,
   picked: AliasedExpression<{ n: number; facts: string }, 'c'>,
@@ -36,21 +39,29 @@ const statesOf = (
   db
     .selectFrom(picked)
     .innerJoin('entries as tail', (join) =>
-      join.onRef('tail.conversation', '=', 'c.n').on('tail.seq', '=', (eb) =>
-        eb
-          .selectFrom('entries as e')
-          .whereRef('e.conversation', '=', 'c.n')
-          .select((max) => max.fn.max('e.seq').as('seq')),
-      ),
+      join
+        .onRef('tail.conversation', '=', 'c.n')
+        .on('tail.seq', '=', (eb) =>
+          eb
+            .selectFrom('entries as e')
+            .whereRef('e.conversation', '=', 'c.n')
+            .select('e.seq')
+            .orderBy('e.seq', 'desc')
+            .limit(1),
+        ),
     )
     .leftJoin('entries as shown', (join) =>
-      join.onRef('shown.conversation', '=', 'c.n').on('shown.seq', '=', (eb) =>
-        eb
-          .selectFrom('entries as e')
-          .whereRef('e.conversation', '=', 'c.n')
-          .where('e.staff', '=', 0)
-          .select((max) => max.fn.max('e.seq').as('seq')),
-      ),
+      join
+        .onRef('shown.conversation', '=', 'c.n')
+        .on('shown.seq', '=', (eb) =>
+          eb
+            .selectFrom('entries as e')
+            .whereRef('e.conversation', '=', 'c.n')
+            .where('e.staff', '=', 0)
+            .select('e.seq')
+            .orderBy('e.seq', 'desc')
+            .limit(1),
+        ),
     )
     .select([
       'c.n',

@@ -77,13 +77,12 @@ export const messageInConversation = (
   key: ClientKey,
 ): CompiledQuery<BodyRow> => messageByKey(db, tenant, key).where('c.id', '=', conversationId).compile();
 
-export const publicSeqAt = (
-  db: QueryBuilder,
-  conversationId: string,
-  seq: number,
-): CompiledQuery<{ seq: number | null }> =>
+/** No row: nothing that everybody may see. */
+export const publicSeqAt = (db: QueryBuilder, conversationId: string, seq: number): CompiledQuery<{ seq: number }> =>
   inConversation(db, conversationId)
     .where('e.staff', '=', 0)
     .where('e.seq', '<=', seq)
-    .select((eb) => eb.fn.max('e.seq').as('seq'))
+    .select('e.seq')
+    .orderBy('e.seq', 'desc')
+    .limit(1)
     .compile();

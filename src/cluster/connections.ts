@@ -1,0 +1,232 @@
+import { systemClock, type Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import { channelPrefix, placeText, type RedisPlace } from './redis-place.ts';
+import { ClusterShards, singleShard, type Shards, type ShardsOptions } from './shards.ts';
+import type { Line } from './line.ts';
+import { checkRedis } from './check-redis.ts';
+import type { Channel, Receiver } from './subscribe-line.ts';
+
+/** This node's connections to Redis, for as long as it runs. Nothing here throws or waits because Redis is down. */
+export interface RedisConnections {
+  /** What all channels begin with. */
+  readonly prefix: string;
+  /** Messages go out, and all subscriptions are in force. */
+  readonly connected: boolean;
+  /** Tells of each change of `connected`. */
+  onConnected(listener: (connected: boolean) => void): void;
+  /** A message that seemed to be on its way was turned back, because another server of the cluster has its channel now. */
+  onTurnedBack(listener: () => void): void;
+  /** False: dropped, because Redis can't take it now. `settled` is called once Redis has taken it, or when it is lost on the way. */
+  publish(channel: string, message: string | Buffer, settled?: () => void): boolean;
+  /** Several receivers of a channel are one subscription. The same function twice counts once. */
+  subscribe(channel: string, receiver: Receiver): Subscription;
+  /** At once, whatever state Redis is in. */
+  close(): Promise<void>;
+}
+
+export interface Subscription {
+  /** Resolves once it is in force; at once when it can't be now, and then it comes into force with `connected`. */
+  readonly inForce: Promise<void>;
+  end(): void;
+}
+
+export interface ConnectRedisOptions {
+  readonly place: RedisPlace;
+  readonly log: Log;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+const UNREACHABLE =
+  'REDIS_URL: Redis cannot be reached. Starting without it: what happens on other nodes arrives up to a second late, typing and presence not at all. Check that it runs, that host and port are right, that a firewall lets this machine through, and rediss:// or redis:// (TLS or not)';
+
+const AT_ONCE = Promise.resolve();
+
+/** What is logged once, not for each message. */
+const REFUSALS_EVERY_MS = 10_000;
+
+class Connections implements RedisConnections {
+  readonly prefix: string;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #place: string;
+  readonly #shards: Shards;
+  readonly #channels = new Map<string, Channel>();
+  readonly #listeners: ((connected: boolean) => void)[] = [];
+  readonly #turnedBack: (() => void)[] = [];
+  #connected = false;
+  #closed = false;
+  #refusalLoggedMs = -Infinity;
+
+  constructor({ place, log, clock }: Required<ConnectRedisOptions>) {
+    this.prefix = channelPrefix(place);
+    this.#log = log;
+    this.#clock = clock;
+    this.#place = placeText(place);
+    const options: ShardsOptions = {
+      place,
+      clock,
+      received: (name, message) => {
+        const receivers = this.#channels.get(name)?.receivers ?? [];
+        for (const receive of receivers) {
+          // What it throws must not reach the connection, which would take it for its own failure, and the process would end.
+          try {
+            receive(message, name);
+          } catch (error) {
+            log.error({ error, bytes: message.length }, 'a message of another node could not be taken in');
+          }
+        }
+      },
+      refused: (message) => {
+        this.#refused(message);
+      },
+      changed: () => {
+        this.#update();
+      },
+      remapped: () => {
+        this.#remap();
+      },
+    };
+    this.#shards = place.kind === 'cluster' ? new ClusterShards({ ...options, place }) : singleShard(options);
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  onConnected(listener: (connected: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  onTurnedBack(listener: () => void): void {
+    this.#turnedBack.push(listener);
+  }
+
+  publish(channel: string, message: string | Buffer, settled?: () => void): boolean {
+    return this.#shards.at(this.#shards.slotOf(channel))?.publisher.publish(channel, message, settled) ?? false;
+  }
+
+  subscribe(name: string, receiver: Receiver): Subscription {
+    if (this.#closed) return { inForce: AT_ONCE, end: () => undefined };
+    const channel = this.#channel(name);
+    channel.receivers.add(receiver);
+    channel.line?.touch(channel);
+    const soon = channel.line?.synced === true && !channel.confirmed;
+    return {
+      inForce: soon ? new Promise((resolve) => channel.waiting.push(resolve)) : AT_ONCE,
+      end: () => {
+        if (!channel.receivers.delete(receiver) || channel.receivers.size > 0) return;
+        for (const resolve of channel.waiting.splice(0)) resolve();
+        this.#channels.delete(name);
+        channel.line?.touch(channel);
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#shards.close();
+    return AT_ONCE;
+  }
+
+  #channel(name: string): Channel {
+    const known = this.#channels.get(name);
+    if (known !== undefined) return known;
+    const channel: Channel = {
+      name,
+      slot: this.#shards.slotOf(name),
+      receivers: new Set(),
+      waiting: [],
+      line: undefined,
+      sent: 0,
+      confirmed: false,
+    };
+    channel.line = this.#shards.at(channel.slot)?.subscriber;
+    this.#channels.set(name, channel);
+    return channel;
+  }
+
+  /** Why it is not connected. */
+  get reason(): string {
+    if (!this.#shards.known) return 'it is not known which server serves what';
+    return this.#lines().find(({ up }) => !up)?.reason ?? 'subscriptions have to be made anew';
+  }
+
+  #lines(): Line[] {
+    return this.#shards.all.flatMap(({ publisher, subscriber }) => [publisher.line, subscriber.line]);
+  }
+
+  /** Brings channels to the servers that serve them now. */
+  #remap(): void {
+    for (const channel of this.#channels.values()) {
+      const line = this.#shards.at(channel.slot)?.subscriber;
+      if (line === channel.line) continue;
+      channel.line?.release(channel);
+      channel.line = line;
+      line?.add(channel);
+    }
+  }
+
+  #refused(message: string): void {
+    if (/^(?:MOVED|CLUSTERDOWN|READONLY)\b/.test(message)) {
+      this.#shards.doubt();
+      for (const listener of this.#turnedBack) listener();
+      return;
+    }
+    const now = this.#clock.now();
+    if (now - this.#refusalLoggedMs < REFUSALS_EVERY_MS) return;
+    this.#refusalLoggedMs = now;
+    this.#log.warn({ redis: this.#place, reason: message }, 'Redis refused a message to other nodes');
+  }
+
+  #update(): void {
+    const lines = this.#lines();
+    const connected =
+      !this.#closed &&
+      this.#shards.known &&
+      lines.every(({ up }) => up) &&
+      this.#shards.all.every(({ subscriber }) => subscriber.synced);
+    if (!lines.every(({ up }) => up)) this.#shards.doubt();
+    if (connected === this.#connected) return;
+    this.#connected = connected;
+    if (connected) {
+      this.#log.info({ redis: this.#place, channels: this.#channels.size }, 'Redis is in reach');
+    } else if (!this.#closed) {
+      this.#log.warn(
+        { redis: this.#place, reason: this.reason },
+        'Redis is out of reach: other nodes learn of changes from the store, up to a second late',
+      );
+    }
+    for (const listener of this.#listeners) listener(connected);
+  }
+}
+
+/** How long a start waits for connections to a server that has just answered. */
+const START_MS = 3000;
+
+/**
+ * Connects this node to Redis. A server that can't be reached is no reason not to start, since nothing durable needs it: that is
+ * logged as an error, and the connections come up by themselves later.
+ * @throws RedisStartError when Redis answers, but can't be used as REDIS_URL says
+ */
+export const connectRedis = async ({
+  place,
+  log,
+  clock = systemClock,
+}: ConnectRedisOptions): Promise<RedisConnections> => {
+  const unreachable = await checkRedis(place);
+  if (unreachable !== undefined) log.error({ redis: placeText(place), reason: unreachable }, UNREACHABLE);
+  const connections = new Connections({ place, log, clock });
+  if (unreachable === undefined) {
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(START_MS, resolve);
+      connections.onConnected(() => {
+        cancel();
+        resolve();
+      });
+    });
+    // It answered where the address says, and not where it says itself that it is: another name, or another network.
+    if (!connections.connected) log.error({ redis: placeText(place), reason: connections.reason }, UNREACHABLE);
+  }
+  return connections;
+};

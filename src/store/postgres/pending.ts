@@ -1,0 +1,42 @@
+import type { CursorRecord } from '../../ports/store.ts';
+import type { EntryRow } from '../queries/rows.ts';
+import type { Turn } from './turns.ts';
+
+/** An append that nothing has to be looked up for but the last seq and the client ids. */
+export interface PlainAppend {
+  readonly kind: 'append';
+  readonly tenant: string;
+  readonly conversationId: string;
+  readonly expectedSeq: number;
+  readonly entries: readonly EntryRow[];
+}
+
+export interface PlainCursor {
+  readonly kind: 'cursor';
+  readonly conversationId: string;
+  readonly userId: string;
+  readonly seqs: readonly [deliveredSeq: number, readSeq: number, publicDeliveredSeq: number, publicReadSeq: number];
+  readonly record: (seqs: CursorSeqs) => CursorRecord;
+}
+
+export interface CursorSeqs {
+  readonly delivered_seq: number;
+  readonly read_seq: number;
+  readonly public_delivered_seq: number;
+  readonly public_read_seq: number;
+}
+
+/** A write that has not resolved. */
+export interface Pending {
+  /** Grows with each write. */
+  readonly order: number;
+  /** Writes of one key take effect in order: a conversation, or what else has an order. */
+  readonly key: string;
+  /** What it is when it can be made together with others. */
+  readonly plain: PlainAppend | PlainCursor | undefined;
+  /** Makes it, in a transaction of its own. */
+  readonly decide: () => Promise<unknown>;
+  readonly turn: Turn;
+  readonly resolve: (outcome: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
