@@ -32,6 +32,8 @@ export interface Subscription {
 
 export interface ConnectRedisOptions {
   readonly place: RedisPlace;
+  /** Those who share it hear each other; other desks may use the same server. @default one desk a server and database */
+  readonly desk?: string;
   readonly log: Log;
   /** @default systemClock */
   readonly clock?: Clock;
@@ -58,8 +60,8 @@ class Connections implements RedisConnections {
   #closed = false;
   #refusalLoggedMs = -Infinity;
 
-  constructor({ place, log, clock }: Required<ConnectRedisOptions>) {
-    this.prefix = channelPrefix(place);
+  constructor({ place, desk, log, clock = systemClock }: ConnectRedisOptions) {
+    this.prefix = desk === undefined ? channelPrefix(place) : `${channelPrefix(place)}:${desk}`;
     this.#log = log;
     this.#clock = clock;
     this.#place = placeText(place);
@@ -209,14 +211,11 @@ const START_MS = 3000;
  * logged as an error, and the connections come up by themselves later.
  * @throws RedisStartError when Redis answers, but can't be used as REDIS_URL says
  */
-export const connectRedis = async ({
-  place,
-  log,
-  clock = systemClock,
-}: ConnectRedisOptions): Promise<RedisConnections> => {
+export const connectRedis = async (options: ConnectRedisOptions): Promise<RedisConnections> => {
+  const { place, log, clock = systemClock } = options;
   const unreachable = await checkRedis(place);
   if (unreachable !== undefined) log.error({ redis: placeText(place), reason: unreachable }, UNREACHABLE);
-  const connections = new Connections({ place, log, clock });
+  const connections = new Connections(options);
   if (unreachable === undefined) {
     await new Promise<void>((resolve) => {
       const cancel = clock.after(START_MS, resolve);

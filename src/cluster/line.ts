@@ -21,7 +21,8 @@ export class Line {
   /** Number of the question whose answer is due; 0: none. */
   #due = 0;
   #asked = 0;
-  #endsInARow = 0;
+  /** Since it last stayed up for a while: a server that takes connections and refuses all else must not be called without pause. */
+  #tries = 0;
   /** The connection that was given up last. */
   #given: Redis['stream'] | undefined;
   #reason = 'not connected yet';
@@ -31,6 +32,7 @@ export class Line {
     this.redis = redis;
     this.#clock = clock;
     this.#events = events;
+    redis.options.retryStrategy = () => this.#pauseMs();
     redis.on('error', (error: Error) => {
       this.#reason = error.message;
       // An answer too many: a server that gives a slot away ends subscriptions unasked, and ioredis takes that for the answer to
@@ -42,7 +44,6 @@ export class Line {
         if (this.#up || this.#closed) return;
         this.#up = true;
         this.#reason = 'the connection was closed';
-        this.#endsInARow = 0;
         this.#events.up();
       });
     });
@@ -53,7 +54,7 @@ export class Line {
     redis.on('end', () => {
       this.#due = 0;
       this.#fall(this.#reason);
-      this.#after(pauseMs((this.#endsInARow += 1)), () => this.#connect());
+      this.#after(this.#pauseMs(), () => this.#connect());
     });
   }
 
@@ -93,6 +94,10 @@ export class Line {
     this.redis.connect().catch(() => undefined);
   }
 
+  #pauseMs(): number {
+    return pauseMs((this.#tries += 1));
+  }
+
   #fall(reason: string): void {
     if (!this.#up) return;
     this.#up = false;
@@ -125,8 +130,10 @@ export class Line {
   }
 
   /** Asks each second, and looks then for the answer to what was asked a second ago. */
-  #watch(dueBefore = 0): void {
+  #watch(dueBefore = 0, streamBefore?: Redis['stream']): void {
     this.#after(ANSWER_MS, () => {
+      const { stream } = this.redis;
+      if (this.#up && stream === streamBefore) this.#tries = 0;
       const due = this.#due;
       if (due !== 0 && due === dueBefore) {
         // This process may have been the slow one: an answer that has arrived meanwhile is read before setImmediate's turn.
@@ -139,7 +146,7 @@ export class Line {
         // Signing in: what is asked then is ioredis's own, and it would wait for the answer without end.
         this.#due = this.#asked += 1;
       }
-      this.#watch(this.#due);
+      this.#watch(this.#due, stream);
     });
   }
 }

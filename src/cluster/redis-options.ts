@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { RedisOptions } from 'ioredis';
 import type { Endpoint, RedisPlace } from './redis-place.ts';
 
@@ -13,15 +14,17 @@ export const pauseMs = (tries: number): number => {
   return Math.round(whole * (0.5 + Math.random() / 2));
 };
 
-type Security = Pick<RedisOptions, 'tls'>;
-
-const security = (place: RedisPlace): Security =>
-  place.tls === undefined ? {} : { tls: place.tls.ca === undefined ? {} : { ca: place.tls.ca } };
+const security = ({ tls }: RedisPlace, endpoint?: Endpoint): Pick<RedisOptions, 'tls'> => {
+  if (tls === undefined) return {};
+  // Hosted servers tell their customers apart by the name; an address must not stand in its place (RFC 6066 §3).
+  const named = endpoint !== undefined && isIP(endpoint.host) === 0;
+  return { tls: { ...(tls.ca === undefined ? {} : { ca: tls.ca }), ...(named ? { servername: endpoint.host } : {}) } };
+};
 
 /** A connection that is asked something once, and then closed. */
 export const onceOptions = (place: RedisPlace, endpoint: Endpoint): RedisOptions => ({
   ...endpoint,
-  ...security(place),
+  ...security(place, endpoint),
   lazyConnect: true,
   retryStrategy: () => null,
   enableReadyCheck: false,
@@ -47,10 +50,9 @@ export const signedInOnce = (place: RedisPlace, endpoint: Endpoint): RedisOption
 /** A connection that is kept for ever. Nothing waits in it for better times: what can't be written now fails now. */
 export const lineOptions = (place: RedisPlace, endpoint: Endpoint | undefined, name: string): RedisOptions => ({
   ...credentials(place),
-  ...security(place),
+  ...security(place, endpoint),
   ...(endpoint ?? {}),
   lazyConnect: true,
-  retryStrategy: pauseMs,
   enableOfflineQueue: false,
   // What was under way on a connection that breaks fails with it. Zero means that; null would keep it.
   maxRetriesPerRequest: 0,

@@ -64,7 +64,7 @@ export class Agents {
 
   #finishLeavingOf({ tenant, user, status, statusAt }: AgentRecord): void {
     const seat = this.#options.router.floor(tenant).seat(user.id);
-    if (status !== 'offline' || seat === undefined) return;
+    if (status !== 'offline' || seat === undefined || !this.#options.peers.owns(tenant)) return;
     this.#options.router.vacate(tenant, seat, 'agent_offline', Date.parse(statusAt));
   }
 
@@ -227,7 +227,8 @@ export class Agents {
     seat.leased = leases().isLive(tenant, seat.id) || elsewhere.some(({ live }) => live);
     router.floor(tenant).changed(seat);
     if (was === seat.leased) return;
-    if (peers.owns(tenant)) this.#noteLease(tenant, seat.id, seat.leased);
+    if (!peers.owns(tenant)) return;
+    this.#noteLease(tenant, seat.id, seat.leased);
     if (!seat.leased) router.vacate(tenant, seat, 'agent_disconnected');
   }
 

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { KeySource } from '../auth/keys.ts';
 import { createMemoryBus } from '../cluster/memory-bus.ts';
 import { alone, NodePeers, type Peers } from '../core/peers.ts';
-import { newNodeId } from '../core/ids.ts';
+import { newDeskId, newNodeId } from '../core/ids.ts';
 import type { Bus } from '../ports/bus.ts';
 import { isoTime, type Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -36,12 +36,13 @@ export interface OpenBackendsOptions {
 
 const SALT_BYTES = 32;
 
-const openRedis = async ({ config, log, clock }: OpenBackendsOptions, nodeId: string) => {
+const openRedis = async ({ config, log, clock }: OpenBackendsOptions, store: Store, nodeId: string) => {
   const { redis: place } = config;
   if (place === undefined) return { bus: createMemoryBus(), attach: () => undefined, close: () => Promise.resolve() };
   // Loaded when it is wanted: most servers are alone.
   const { attachAdapter, connectRedis, createRedisBus } = await import('../cluster/redis.ts');
-  const connections = await connectRedis({ place, log, clock });
+  const desk = await store.secret('desk', newDeskId());
+  const connections = await connectRedis({ place, desk, log, clock });
   const bus = createRedisBus({ connections, nodeId, log });
   return {
     bus,
@@ -78,7 +79,7 @@ export const openBackends = async (options: OpenBackendsOptions): Promise<Backen
   const { store, nodes } = await openPostgresStore({ url: database.url, log, metrics, clock });
   try {
     const nodeId = newNodeId(hostname());
-    const redis = await openRedis(options, nodeId);
+    const redis = await openRedis(options, store, nodeId);
     const peers = await joinOthers(options, { store, nodes, bus: redis.bus, nodeId });
     return {
       ...{ store, bus: redis.bus, peers, attach: redis.attach },

@@ -25,7 +25,7 @@ const keyText = (keys: KeySource): string => {
 export const fingerprints = (config: Config, keys: KeySource, salt: string): Record<string, string> => {
   const hash = (value: unknown): string =>
     createHmac('sha256', salt)
-      .update(JSON.stringify(value) ?? '')
+      .update(JSON.stringify([value]))
       .digest('hex')
       .slice(0, DIGITS);
   const { attachments } = config;

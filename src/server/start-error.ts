@@ -1,3 +1,4 @@
+import { RedisStartError } from '../cluster/start-error.ts';
 import { StoreStartError } from '../store/start-error.ts';
 
 /** BSD's EX_CONFIG: a process manager should not start the program again before somebody changed something. */
@@ -61,7 +62,8 @@ const explain = (error: NodeJS.ErrnoException & { address?: string; port?: numbe
 /** What to print on standard error when a start failed, and the exit code to end with. */
 export const describeStartError = (error: unknown): { message: string; exitCode: number } => {
   if (error instanceof StartError) return { message: error.message, exitCode: error.exitCode };
-  if (error instanceof StoreStartError) return { message: error.message, exitCode: EXIT_FAILURE };
+  if (error instanceof StoreStartError || error instanceof RedisStartError)
+    return { message: error.message, exitCode: EXIT_FAILURE };
   if (!(error instanceof Error)) return { message: `Failed: ${String(error)}`, exitCode: EXIT_FAILURE };
   return { message: explain(error) ?? `Failed: ${error.message}`, exitCode: EXIT_FAILURE };
 };

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { io as connect, type Socket } from 'socket.io-client';
 import { attachAdapter } from '../../src/cluster/adapter.ts';
 import { connectRedis, type RedisConnections } from '../../src/cluster/connections.ts';
@@ -10,16 +10,13 @@ import { createRooms } from '../../src/transport/socketio/rooms.ts';
 import { createSocketServer } from '../../src/transport/socketio/socketio.ts';
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { keptLog } from './support.ts';
+import { failOnRejections, keptLog } from './support.ts';
 
-const rejections: unknown[] = [];
-process.on('unhandledRejection', (error) => rejections.push(error));
-afterEach(() => {
-  expect(rejections.splice(0)).toEqual([]);
-});
+failOnRejections();
 
 interface Node {
   readonly connections: RedisConnections;
+  readonly log: ReturnType<typeof keptLog>;
   /** Tells a room of a numbered event; `here`: on this node alone. */
   emit(target: Target, number: number, here?: boolean): void;
   enter(client: Client, ...rooms: string[]): void;
@@ -43,7 +40,8 @@ let lastProbe = PROBES;
 const startNode = async (url: string): Promise<Node> => {
   const httpServer = createServer();
   const io = createSocketServer({ httpServer, payloadBytes: 1e6, frameBytes: 1e6, allowedOrigins: [] });
-  const connections = await connectRedis({ place: redisPlace(url), log: keptLog() });
+  const log = keptLog();
+  const connections = await connectRedis({ place: redisPlace(url), log });
   attachAdapter(io, connections);
   const rooms = createRooms(io);
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve));
@@ -56,6 +54,7 @@ const startNode = async (url: string): Promise<Node> => {
   });
   return {
     connections,
+    log,
     emit: (target, number, here) => {
       const payload = { conversationId: String(number) } as never;
       if (here === true) rooms.emitHere(target, 'typing:started', payload);
@@ -179,6 +178,7 @@ describe('the adapter over Redis', () => {
       for (const text of broken) await redis.command('SPUBLISH', `deskwire:rooms#/#${channel}`, text);
     await expectReached(a, 'all:one', there);
     expect(b.connections.connected).toBe(true);
+    expect(b.log.lines.map(({ level }) => level)).toContain('error');
   });
 
   it('delivers to its own connections as before while Redis is frozen, dead and back, and to others again by itself', async () => {

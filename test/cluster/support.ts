@@ -1,10 +1,11 @@
-import { onTestFinished } from 'vitest';
+import { afterEach, expect, onTestFinished } from 'vitest';
 import { connectRedis, type RedisConnections } from '../../src/cluster/connections.ts';
 import { createRedisBus } from '../../src/cluster/redis-bus.ts';
 import type { User } from '../../src/contract/schemas.ts';
 import type { Bus, Note } from '../../src/ports/bus.ts';
 import type { Log } from '../../src/ports/log.ts';
 import { redisPlace } from '../../src/server/redis-settings.ts';
+import { until } from '../support/until.ts';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -58,3 +59,47 @@ export const listen = async (node: TestNode, conversationId: string): Promise<{ 
   const end = await node.bus.subscribe(conversationId, (got) => heard.push(textOf(got)));
   return { heard, end };
 };
+
+/** Fails a test in which a promise was rejected and nobody looked. To be called once in a file. */
+export const failOnRejections = (): void => {
+  const rejections: unknown[] = [];
+  process.on('unhandledRejection', (error) => rejections.push(error));
+  afterEach(() => {
+    expect(rejections.splice(0)).toEqual([]);
+  });
+};
+
+/** Ends with the test. */
+export const ending = <T extends { stop(): Promise<void> }>(started: T): T => {
+  onTestFinished(() => started.stop());
+  return started;
+};
+
+export const both = (nodes: readonly TestNode[], connected: boolean, timeoutMs: number): Promise<unknown> =>
+  until(
+    `all to be ${connected ? 'connected' : 'cut off'}`,
+    () => nodes.every(({ bus }) => bus.connected === connected),
+    timeoutMs,
+  );
+
+export const start = async (url: string): Promise<[TestNode, TestNode]> => {
+  const nodes: [TestNode, TestNode] = [await startNode(url), await startNode(url)];
+  expect(nodes.map(({ bus }) => bus.connected)).toEqual([true, true]);
+  return nodes;
+};
+
+/** Every one of these channels works, and did not have to be asked for again. */
+export const expectAllHeard = async (
+  from: TestNode,
+  channels: ReadonlyMap<string, { heard: string[] }>,
+): Promise<void> => {
+  for (const { heard } of channels.values()) heard.length = 0;
+  for (const id of channels.keys()) from.bus.publish(id, note(id));
+  await until('all notes', () => [...channels].every(([id, { heard }]) => heard.includes(id)));
+};
+
+export const listenToAll = async (node: TestNode, ids: readonly string[]) =>
+  new Map(await Promise.all(ids.map(async (id) => [id, await listen(node, id)] as const)));
+
+export const names = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}${String(index)}`);

@@ -55,6 +55,7 @@ describe('a position', () => {
     for (const id of ['c1', 'c2']) desk.open({ id });
     desk.floor.sync(desk.log('c1').close());
     expect(desk.floor.place('c1')).toBeNull();
+    desk.nowMs += 1;
     desk.floor.sync(desk.log('c1').reopen());
     expect(line(desk, null)).toEqual(['1 c2', '2 c1']);
   });

@@ -27,7 +27,6 @@ export interface ModelConversation {
   readonly skills: readonly string[];
   priority: 'low' | 'normal' | 'high' | 'urgent';
   openedAt: number;
-  arrival: number;
   assignee: string | undefined;
   offeredTo: string | undefined;
   /** Who is to get it by a placement under way; `placing` names the placement. */
@@ -60,7 +59,6 @@ export class RoutingModel {
   readonly #strategy: StrategyName;
   readonly #rules: Readonly<Record<string, ModelRules>>;
   readonly #passMs: number;
-  #arrivals = 0;
   #placements = 0;
 
   /** @param rules by department; `*` is for conversations without one */
@@ -89,7 +87,7 @@ export class RoutingModel {
   line(): ModelConversation[] {
     return this.conversations
       .filter(({ status }) => status === 'queued')
-      .sort((a, b) => RANKS[a.priority] - RANKS[b.priority] || a.openedAt - b.openedAt || a.arrival - b.arrival);
+      .sort((a, b) => RANKS[a.priority] - RANKS[b.priority] || a.openedAt - b.openedAt || (a.id < b.id ? -1 : 1));
   }
 
   held(agent: ModelAgent): string[] {
@@ -219,7 +217,6 @@ export class RoutingModel {
     this.conversations.push({
       ...opening,
       status: 'queued',
-      arrival: (this.#arrivals += 1),
       assignee: undefined,
       offeredTo: undefined,
       promisedTo: undefined,
@@ -278,7 +275,6 @@ export class RoutingModel {
     const conversation = this.conversation(id);
     conversation.status = 'queued';
     conversation.openedAt = this.nowMs;
-    conversation.arrival = this.#arrivals += 1;
   }
 
   /** Changes an agent, who may come online by it. */

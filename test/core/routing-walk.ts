@@ -202,7 +202,7 @@ export class RoutingWalk {
   #open(): void {
     const random = this.#random;
     const opening = {
-      id: `c${String(this.#logs.size + 1)}`,
+      id: `c${String(this.#logs.size + 1).padStart(4, '0')}`,
       department: random.chance(0.05) ? 'returns' : random.pick([...DEPARTMENTS, null]),
       skills: random.chance(0.6) ? [] : [random.pick(SKILLS), random.pick(SKILLS)],
       priority: random.chance(0.5) ? 'normal' : random.pick(PRIORITIES),

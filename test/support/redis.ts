@@ -8,9 +8,11 @@ import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 
 const running = new Set<ChildProcess>();
+const folders = new Set<string>();
 // A test that fails half-way leaves nothing behind.
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
 /** Ports that nobody listens on now. */
@@ -156,8 +158,15 @@ const certificate = (folder: string): { cert: string; key: string } => {
   return { cert, key };
 };
 
-const testFolder = (): string => mkdtempSync(join(tmpdir(), 'deskwire-redis-'));
-const remove = (folder: string): void => rmSync(folder, { recursive: true, force: true });
+const testFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'deskwire-redis-'));
+  folders.add(folder);
+  return folder;
+};
+const remove = (folder: string): void => {
+  folders.delete(folder);
+  rmSync(folder, { recursive: true, force: true });
+};
 
 /** One server. */
 export const startRedis = async ({ password, tls, config = [] }: StartRedisOptions = {}): Promise<TestRedis> => {

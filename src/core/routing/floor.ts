@@ -152,7 +152,7 @@ export class Floor {
     if (state.status === 'assigned' && state.assignee !== null) {
       const seat = this.#seatOf(state.assignee);
       const { department } = state;
-      const turn = this.#list.turn(state);
+      const turn = WaitingList.turn(state);
       const since = Date.parse(state.assignedAt ?? state.openedAt);
       const same = this.#active.get(id)?.seat === seat;
       if (!same) this.#deactivate(id);
@@ -163,12 +163,11 @@ export class Floor {
       return;
     }
     this.#deactivate(id, true);
-    this.#list.forget(id);
   }
 
   /** An agent's conversations that he got by `untilMs`, in the order in which they are to be served if he has to give them back. */
   activeOf(seat: Seat, untilMs = Infinity): string[] {
-    const turnOf = (id: string): Turn => this.#active.get(id)?.turn ?? { rank: 0, since: 0, arrival: 0 };
+    const turnOf = (id: string): Turn => this.#active.get(id)?.turn ?? { rank: 0, since: 0, id };
     const had = [...seat.active].filter((id) => (this.#active.get(id)?.since ?? 0) <= untilMs);
     return had.sort((a, b) => WaitingList.order(turnOf(a), turnOf(b)));
   }

@@ -166,7 +166,6 @@ export class Router {
 
   /** An agent's conversations, those that he got by `untilMs`, go back to the queue, and his offers to others. */
   vacate(tenant: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline', untilMs = Infinity): void {
-    if (!this.#options.owns(tenant)) return;
     this.withdraw(tenant, seat);
     // The first to be given back is the first to be placed again.
     for (const conversationId of this.floor(tenant).activeOf(seat, untilMs)) {

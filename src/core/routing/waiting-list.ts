@@ -3,16 +3,16 @@ import { PRIORITIES } from '../../contract/schemas.ts';
 import type { ConversationState } from '../../ports/store.ts';
 import type { Seat } from './seat.ts';
 
-/** A place in the order of service: the higher priority first, then the longer wait, then who came first. */
+/** A place in the order of service: the higher priority first, then the longer wait, then who was opened first. */
 export interface Turn {
   readonly rank: number;
   readonly since: number;
-  readonly arrival: number;
+  /** Ids sort as they were made, and alike on all nodes. */
+  readonly id: string;
 }
 
 /** A conversation that waits for an assignee. */
 export interface Waiting extends Turn {
-  readonly id: string;
   readonly department: string | null;
   readonly group: Group;
   /** Until when (milliseconds since 1970) whom it is not to be routed to. */
@@ -36,7 +36,8 @@ export interface Group {
   readonly seats: Set<Seat>;
 }
 
-const order = (a: Turn, b: Turn): number => a.rank - b.rank || a.since - b.since || a.arrival - b.arrival;
+const order = (a: Turn, b: Turn): number =>
+  a.rank - b.rank || a.since - b.since || (a.id < b.id ? -1 : a.id === b.id ? 0 : 1);
 
 /** Who passes again and again is asked ever more rarely: the log must not grow with somebody's silence. */
 const MAX_DOUBLINGS = 5;
@@ -55,10 +56,8 @@ export class WaitingList {
   readonly #waiting = new Map<string, Waiting>();
   readonly #departments = new Map<string | null, OrderedMap<Waiting, Waiting>>();
   readonly #groups = new Map<string, Group>();
-  readonly #arrivals = new Map<string, number>();
   readonly #onNewGroup: (group: Group) => void;
   readonly #onLostGroup: (group: Group) => void;
-  #arrivalCount = 0;
   #emptyGroups = 0;
 
   constructor(onNewGroup: (group: Group) => void, onLostGroup: (group: Group) => void) {
@@ -83,9 +82,8 @@ export class WaitingList {
     if (known !== undefined) this.#unlink(known);
     const { department, handedOff } = state;
     const waiting: Waiting = {
-      id: state.id,
       department,
-      ...this.turn(state),
+      ...WaitingList.turn(state),
       group: this.#group(department, [...new Set(state.skills)].sort(), handedOff),
       passedUntil: new Map(
         state.passedBy.map(({ agentId, at, count }) => [
@@ -115,11 +113,6 @@ export class WaitingList {
     this.#waiting.delete(conversationId);
     this.#unlink(waiting);
     return waiting;
-  }
-
-  /** The conversation is closed: should it wait again, it comes last. */
-  forget(conversationId: string): void {
-    this.#arrivals.delete(conversationId);
   }
 
   /** To be called when `holder` or `paused` has changed. */
@@ -158,17 +151,8 @@ export class WaitingList {
   static readonly order = order;
 
   /** Where a conversation stands, or would stand if it waited. */
-  turn({ id, priority, openedAt }: ConversationState): Turn {
-    return { rank: -PRIORITIES.indexOf(priority), since: Date.parse(openedAt), arrival: this.#arrive(id) };
-  }
-
-  /** Numbers conversations as they come; until it is closed, each keeps its number. */
-  #arrive(conversationId: string): number {
-    const known = this.#arrivals.get(conversationId);
-    if (known !== undefined) return known;
-    this.#arrivalCount += 1;
-    this.#arrivals.set(conversationId, this.#arrivalCount);
-    return this.#arrivalCount;
+  static turn({ id, priority, openedAt }: ConversationState): Turn {
+    return { rank: -PRIORITIES.indexOf(priority), since: Date.parse(openedAt), id };
   }
 
   #unlink(waiting: Waiting): void {

@@ -134,16 +134,16 @@ WITH chain AS MATERIALIZED (
     public_read_seq = greatest(c.public_read_seq, excluded.public_read_seq)
   RETURNING c.*
 )
-SELECT t.place, NULL::bigint AS cursor, NULL::bigint AS delivered_seq, NULL::bigint AS read_seq,
-  NULL::bigint AS public_delivered_seq, NULL::bigint AS public_read_seq
+SELECT string_agg(t.place::text, ',') AS places, NULL::bigint AS cursor, NULL::bigint AS delivered_seq,
+  NULL::bigint AS read_seq, NULL::bigint AS public_delivered_seq, NULL::bigint AS public_read_seq
 FROM taken t
 UNION ALL
 SELECT NULL, m.place, c.delivered_seq, c.read_seq, c.public_delivered_seq, c.public_read_seq
 FROM move m JOIN moved c ON c.conversation = m.n AND c.user_id = m.user_id`;
 
 export interface BatchRow extends CursorSeqs {
-  /** Of a chain that was appended, from 1. */
-  readonly place: number | null;
+  /** Of the chains that were appended, from 1, with commas: in one row, as a row costs more than its text. */
+  readonly places: string | null;
   /** Of a cursor that was moved, from 1. */
   readonly cursor: number | null;
 }
@@ -203,8 +203,8 @@ export const batchStatement = (batch: Batch): Statement => {
 const COMMITTED = { kind: 'committed' };
 
 export const batchResult = (batch: Batch, rows: readonly BatchRow[]): BatchResult => {
-  const places = new Map([...batch.chains.keys()].map((id, index) => [id, index + 1]));
-  const taken = new Set(rows.map(({ place }) => place));
+  const ids = [...batch.chains.keys()];
+  const taken = new Set(rows.flatMap(({ places }) => (places ?? '').split(',').map((place) => ids[Number(place) - 1])));
   const moved = new Map(rows.map((row) => [row.cursor, row]));
   const made: [Pending, unknown][] = [];
   const failed: [Pending, DeskwireError][] = [];
@@ -213,7 +213,7 @@ export const batchResult = (batch: Batch, rows: readonly BatchRow[]): BatchResul
   for (const pending of batch.sent) {
     const { plain } = pending;
     if (plain?.kind !== 'cursor') {
-      if (plain !== undefined && taken.has(places.get(plain.conversationId) ?? 0)) made.push([pending, COMMITTED]);
+      if (taken.has(plain?.conversationId ?? '')) made.push([pending, COMMITTED]);
       else left.push(pending);
     } else {
       const row = moved.get(++cursor);

@@ -86,19 +86,25 @@ interface BeatRow {
   readonly made: boolean | null;
 }
 
-const beatStatement = ({ nodeId, info, presences, mark, nodeLeaseMs }: Beat): Statement => ({
-  name: 'beat',
-  text: TEXT,
-  values: [
-    columnText(nodeId),
-    JSON.stringify(info),
-    nodeLeaseMs,
-    mark,
-    textArray(presences.map(({ tenant }) => columnText(tenant))),
-    textArray(presences.map(({ user }) => columnText(user.id))),
-    jsonArray(presences.map((presence) => JSON.stringify(presence))),
-  ],
-});
+const presenceKey = ({ tenant, user }: Presence): string => JSON.stringify([tenant, user.id]);
+
+const beatStatement = ({ nodeId, info, presences, mark, nodeLeaseMs }: Beat): Statement => {
+  // Of one person the last counts: one statement writes a row once.
+  const said = [...new Map(presences.map((presence) => [presenceKey(presence), presence])).values()];
+  return {
+    name: 'beat',
+    text: TEXT,
+    values: [
+      columnText(nodeId),
+      JSON.stringify(info),
+      nodeLeaseMs,
+      mark,
+      textArray(said.map(({ tenant }) => columnText(tenant))),
+      textArray(said.map(({ user }) => columnText(user.id))),
+      jsonArray(said.map((presence) => JSON.stringify(presence))),
+    ],
+  };
+};
 
 /** Two nodes may sweep at once: those whose row one deletes the other skips. */
 const sweepStatement = (nodeLeaseMs: number): Statement => ({
@@ -164,8 +170,10 @@ export class PostgresNodes implements Nodes {
   async beat(beat: Beat): Promise<Changes> {
     try {
       const rows = await this.#database.write<BeatRow>(beatStatement(beat));
+      // The first beat has them all.
+      if (beat.mark === null) this.#told.clear();
       for (const presence of beat.presences) {
-        this.#told.set(JSON.stringify([presence.tenant, presence.user.id]), presence);
+        this.#told.set(presenceKey(presence), presence);
       }
       const forgotten = rows.some(({ kind, made }) => kind === 'mark' && made === true);
       if (forgotten && this.#told.size > beat.presences.length) {

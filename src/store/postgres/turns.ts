@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock.ts';
 
 /** How long an answer waits for earlier ones: more than any transaction takes that doesn't wait for somebody's lock. */
-const HOLD_MS = 250;
+const HOLD_MS = 500;
 
 /** Tells the outcome of one write, when it is its turn. */
 export type Turn = (tell: () => void) => void;
