@@ -97,6 +97,8 @@ export class ConversationWriter {
   #queue: Command[] = [];
   #retry: Command[] = [];
   #underWay = 0;
+  /** Of the writes under way. */
+  #chain = { broken: false };
   /** A write under way failed: what was decided after it is void. */
   #broken: 'no' | 'redecide' | 'reload' = 'no';
   #busy = false;
@@ -277,6 +279,7 @@ export class ConversationWriter {
       capacityGuard: change.capacityGuard,
       attach: change.attach,
       detach: change.detach,
+      chain: this.#chain,
       facts: entries.some(changesFacts) ? factsOf(next) : undefined,
     };
     this.#options.store.append(write).then(
@@ -353,6 +356,7 @@ export class ConversationWriter {
       if (this.#broken === 'reload') this.#committed = undefined;
       this.#expected = this.#committed;
       this.#broken = 'no';
+      this.#chain = { broken: false };
       this.#queue = [...this.#retry, ...this.#queue];
       this.#retry = [];
     }

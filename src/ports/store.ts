@@ -168,6 +168,11 @@ export interface Append {
   amended?: readonly StoredEntry[] | undefined;
   /** Refuses the write unless the agent has fewer than `capacity` assigned conversations. */
   capacityGuard?: { agentId: string; capacity: number } | undefined;
+  /**
+   * Shared by writes that were decided one on the other before those before them were committed. The store sets it to broken with the first
+   * that is not committed, and the rest are conflicts: an entry of another process may stand where they expect one of theirs.
+   */
+  chain?: { broken: boolean } | undefined;
   /** Attachments that stand in the message at `seq` from now on: refused unless each is ready, in no message, and of this conversation. */
   attach?: { attachmentIds: readonly string[]; seq: number; visibility: StoredEntry['visibility'] } | undefined;
   /** Attachments that stood in a message which is deleted: gone from now on, and expired. */

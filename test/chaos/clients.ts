@@ -79,7 +79,9 @@ class Clients {
       random: clients.#random,
       answered: (dueAt) => clients.#answered(dueAt),
       refused: (what) => (clients.#refusals[what] = (clients.#refusals[what] ?? 0) + 1),
-      wrong: (what) => void (clients.#wrong.length < 100 && clients.#wrong.push(what)),
+      wrong: (what) => {
+        if (clients.#wrong.length < 100) clients.#wrong.push(what);
+      },
       absenceMs: (member) => clients.#absenceMs(member),
     };
     const { tenant } = setup;

@@ -1,4 +1,6 @@
 // Loaded before a node's program: its wall clock can be stepped by a message from its parent. Timers run on, as they do when a real clock is set.
+import process from 'node:process';
+
 const RealDate = Date;
 let offsetMs = 0;
 

@@ -190,7 +190,7 @@ class Check {
       if (change.previous !== assignee)
         this.#wrong(
           'other',
-          `two assignees: ${at} says ${String(change.assignee)} follows ${String(change.previous)}, while ${String(assignee)} is assigned`,
+          `two assignees: ${at} says ${String(change.assignee)} follows ${String(change.previous)}, while ${assignee ?? 'nobody'} is assigned`,
         );
       if (change.fence <= fence)
         this.#wrong('other', `the fence does not rise: ${at} has ${String(change.fence)} after ${String(fence)}`);
@@ -201,7 +201,7 @@ class Check {
       if (change?.fence !== acknowledged || change.assignee !== named)
         this.#wrong(
           'lost',
-          `a ${verb} was acknowledged to ${member} as seq ${String(seq)}, fence ${String(acknowledged)}, and the log has ${change === undefined || change === null ? 'no such change there' : `fence ${String(change.fence)} of ${String(change.assignee)} there`}`,
+          `${verb} was acknowledged to ${member} as seq ${String(seq)}, fence ${String(acknowledged)}, and the log has ${change === undefined || change === null ? 'no such change there' : `fence ${String(change.fence)} of ${String(change.assignee)} there`}`,
         );
     }
   }

@@ -49,15 +49,16 @@ const placeRedis = async (kind: RedisKind): Promise<PlacedRedis> => {
       return { url: redis.url, port: redis.port, victim: () => Promise.resolve(redis), stop: () => redis.stop() };
     }
     case 'sentinel': {
-      const { url, servers, masterPort, stop } = await startSentinels();
+      const sentinels = await startSentinels();
       const victim = async (): Promise<RedisProcess> => {
-        const port = await masterPort();
-        return servers.find((server) => server.port === port) ?? servers[0]!;
+        const port = await sentinels.masterPort();
+        return sentinels.servers.find((server) => server.port === port) ?? sentinels.servers[0]!;
       };
-      return { url, port: undefined, victim, stop };
+      return { url: sentinels.url, port: undefined, victim, stop: () => sentinels.stop() };
     }
     case 'cluster': {
-      const { url, nodes, stop } = await startCluster();
+      const cluster = await startCluster();
+      const { nodes } = cluster;
       const isMaster = async (node: RedisProcess): Promise<boolean> =>
         node.command('ROLE').then(
           (role) => String(role).startsWith('master'),
@@ -65,7 +66,7 @@ const placeRedis = async (kind: RedisKind): Promise<PlacedRedis> => {
         );
       // Of the shard that has a replica, whoever is master of it now.
       const victim = async (): Promise<RedisProcess> => ((await isMaster(nodes[0]!)) ? nodes[0]! : nodes[3]!);
-      return { url, port: undefined, victim, stop };
+      return { url: cluster.url, port: undefined, victim, stop: () => cluster.stop() };
     }
   }
 };

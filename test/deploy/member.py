@@ -54,10 +54,13 @@ class Member:
             self.last_seq = entry["seq"]
             self.seen.append([entry["seq"], entry["id"]])
 
-    async def ask(self, event, payload, take=lambda data: None):
-        """Until it is answered; repeating is safe, since of a client id the server keeps one message."""
+    async def ask(self, event, payload, take=lambda data: None, session=None):
+        """Until it is answered, or the session is over that it is for; repeating is safe, since of a client id the server keeps
+        one message."""
         while True:
             await self.ready.wait()
+            if session not in (None, self.sessions):
+                return
             answer = asyncio.get_running_loop().create_future()
 
             def on_reply(reply, answer=answer):
@@ -93,9 +96,9 @@ class Member:
             self.joined_at = self.last_seq
 
         while page["hasMore"] and session == self.sessions:
-            await self.ask(
-                "conversation:join", {"conversationId": conversation_id, "afterSeq": self.last_seq, "limit": 100}, take_page
-            )
+            payload = {"conversationId": conversation_id, "afterSeq": self.last_seq, "limit": 100}
+            # A join of an earlier session, sent again in this one, would make it page from there.
+            await self.ask("conversation:join", payload, take_page, session)
 
     async def keep_sending(self):
         while not self.stopping:

@@ -39,9 +39,9 @@ export class NodeProcess {
   async start(timeoutMs = 60_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     this.#isWanted = true;
-    while (this.#isWanted) {
+    for (;;) {
       const problem = await this.#startOnce();
-      if (problem === undefined) return;
+      if (problem === undefined || !this.#isWanted) return;
       this.failedStarts += 1;
       if (Date.now() > deadline) throw new Error(`a node did not start: ${problem}`);
       await new Promise((wait) => setTimeout(wait, 200));
