@@ -137,7 +137,7 @@ class Check {
           `the log has ${type} ${clientId} of ${String(author)} at seq ${String(seq)}, which he never sent`,
         );
       else if (message.digest !== digest)
-        this.#wrong('other', `message ${clientId} at seq ${String(seq)} is not what ${String(author)} sent`);
+        this.#wrong('other', `message ${clientId} at seq ${String(seq)} is not what ${author} sent`);
     }
   }
 

@@ -78,6 +78,33 @@ describe('at the same instant, on all nodes', () => {
     expect((await historyOf(one(tabs), id)).filter(({ type }) => type === 'message:created')).toHaveLength(1);
   });
 
+  it('[REQ-2] messages of one connection stand in the order in which they were sent, whatever others write meanwhile', async () => {
+    const companies = company();
+    const ann = await on(companies, 0).customer('ann');
+    const { id } = await open(ann);
+    const agents = await Promise.all([1, 2].map((at) => on(companies, at).agent(`agent-${String(at)}`)));
+    const writers = [ann, ...agents];
+    const COUNT = 120;
+    await Promise.all(
+      writers.flatMap((writer, who) =>
+        Array.from({ length: COUNT }, (_, at) =>
+          writer.request('message:send', {
+            conversationId: id,
+            clientMessageId: `${String(who)}-${String(at)}`,
+            text: String(at),
+          }),
+        ),
+      ),
+    );
+    const { entries } = await ann.request('conversation:history', { conversationId: id, afterSeq: 0, limit: 500 });
+    const messages = entries.flatMap((entry) => (entry.type === 'message:created' ? [entry] : []));
+    expect(messages).toHaveLength(writers.length * COUNT);
+    for (const name of ['ann', 'agent-1', 'agent-2']) {
+      const own = messages.filter(({ author }) => author?.id === name).map(({ text }) => Number(text));
+      expect(own).toEqual(Array.from({ length: COUNT }, (_, at) => at));
+    }
+  });
+
   it('[NODE-5] a customer writes from many tabs without an id, and has one conversation', async () => {
     const companies = company();
     const tabs = await Promise.all(Array.from({ length: 6 }, (_, at) => on(companies, at).customer('ann')));

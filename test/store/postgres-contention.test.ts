@@ -54,6 +54,30 @@ describe('several stores on one Postgres database', () => {
     }
   };
 
+  it.each(['in one batch', 'one by one', 'with more than entries'])(
+    '[STORE-2] what was decided on a write that is not made is not made either, though another process filled its place: %s',
+    async (how) => {
+      const [one, other] = await two();
+      const facts = await opened(one);
+      expect(await send(other, facts, 2, { clientMessageId: 'theirs' })).toEqual({ kind: 'committed' });
+      // Decided when the last seq was 1; the last of these expects 2, and there is a 2 now.
+      const chain = { broken: false };
+      const writes = [2, 3, 4].map((seq) =>
+        how === 'with more than entries'
+          ? one.append({ ...factsChange(facts, seq, { subject: `ours ${String(seq)}` }), chain })
+          : send(one, facts, seq, { clientMessageId: `ours-${String(seq)}` }, { chain }),
+      );
+      if (how === 'one by one') for (const write of writes) await write;
+      expect(await Promise.all(writes)).toEqual(Array(3).fill({ kind: 'conflict' }));
+      expect((await one.heads([facts.id])).get(facts.id)).toBe(2);
+      expect((await one.conversation(facts.tenant, facts.id))?.subject).toBe(facts.subject);
+      // And what is decided anew goes on.
+      const anew = { broken: false };
+      const later = [3, 4].map((seq) => send(one, facts, seq, {}, { chain: anew }));
+      expect(await Promise.all(later)).toEqual(Array(2).fill({ kind: 'committed' }));
+    },
+  );
+
   it('[STORE-2] of appends with the same expectation one is committed', async () => {
     const [one, other] = await two();
     for (let round = 0; round < 20; round++) {

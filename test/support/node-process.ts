@@ -29,7 +29,8 @@ export class NodeProcess {
   failedStarts = 0;
   readonly #options: NodeProcessOptions;
   #child: ChildProcess | undefined;
-  #isWanted = false;
+  /** Each start, and each end that is asked for, begins another. */
+  #life = 0;
 
   constructor(options: NodeProcessOptions) {
     this.#options = options;
@@ -38,10 +39,11 @@ export class NodeProcess {
   /** Starts it, as a service manager does: again and again until it listens. */
   async start(timeoutMs = 60_000): Promise<void> {
     const deadline = Date.now() + timeoutMs;
-    this.#isWanted = true;
+    this.#life += 1;
+    const life = this.#life;
     for (;;) {
       const problem = await this.#startOnce();
-      if (problem === undefined || !this.#isWanted) return;
+      if (problem === undefined || life !== this.#life) return;
       this.failedStarts += 1;
       if (Date.now() > deadline) throw new Error(`a node did not start: ${problem}`);
       await new Promise((wait) => setTimeout(wait, 200));
@@ -58,7 +60,7 @@ export class NodeProcess {
   }
 
   async kill(): Promise<void> {
-    this.#isWanted = false;
+    this.#life += 1;
     const child = this.#child;
     this.#child = undefined;
     if (child?.exitCode !== null || child.signalCode !== null) return;

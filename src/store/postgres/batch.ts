@@ -15,6 +15,8 @@ interface Chain {
   lastSeq: number;
   readonly clientIds: Set<string>;
   readonly appends: PlainAppend[];
+  /** Of its first: what does not rest on that has no business with it. */
+  readonly decided: PlainAppend['decided'];
   broken: boolean;
 }
 
@@ -38,8 +40,15 @@ export interface BatchResult {
 const pairKey = (first: string, second: string): string => `${String(first.length)}:${first}${second}`;
 
 /** Adds it to the chain, if it follows. */
-const follows = (chain: Chain, { tenant, expectedSeq, entries }: PlainAppend): boolean => {
-  if (chain.broken || chain.tenant !== tenant || chain.lastSeq !== expectedSeq) return false;
+const follows = (chain: Chain, { tenant, expectedSeq, entries, decided }: PlainAppend): boolean => {
+  if (
+    chain.broken ||
+    decided?.broken === true ||
+    chain.decided !== decided ||
+    chain.tenant !== tenant ||
+    chain.lastSeq !== expectedSeq
+  )
+    return false;
   for (const { authorId, clientId } of entries) {
     if (authorId === null || clientId === null) continue;
     const key = pairKey(authorId, clientId);
@@ -69,8 +78,9 @@ export const planBatch = (gathered: readonly Pending[]): Batch => {
     } else {
       let chain = chains.get(plain.conversationId);
       if (chain === undefined) {
-        const { tenant, expectedSeq } = plain;
-        chain = { tenant, expectedSeq, lastSeq: expectedSeq, clientIds: new Set(), appends: [], broken: false };
+        const { tenant, expectedSeq, decided } = plain;
+        const fresh = { lastSeq: expectedSeq, clientIds: new Set<string>(), appends: [], broken: false };
+        chain = { tenant, expectedSeq, decided, ...fresh };
         chains.set(plain.conversationId, chain);
       }
       if (follows(chain, plain)) {

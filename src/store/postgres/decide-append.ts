@@ -46,14 +46,14 @@ export const appendRow = (write: Append): AppendRow => {
 };
 
 /** Undefined when there is more to it than entries and the client ids in them. */
-export const plainAppend = (row: AppendRow): PlainAppend | undefined => {
+export const plainAppend = (row: AppendRow, decided: PlainAppend['decided']): PlainAppend | undefined => {
   const { tenant, conversationId, expectedSeq, entries, key } = row;
   if (row.facts ?? row.guard ?? row.attach ?? row.detach) return undefined;
   if (row.amended.length > 0 || entries.length === 0) return undefined;
   // The batch looks for the client ids of entries alone.
   const isKey = ({ authorId, clientId }: EntryRow): boolean => authorId === key?.authorId && clientId === key.clientId;
   if (key !== null && !entries.some(isKey)) return undefined;
-  return { kind: 'append', tenant, conversationId, expectedSeq, entries };
+  return { kind: 'append', tenant, conversationId, expectedSeq, entries, decided };
 };
 
 const activeCount = (tenant: string, agentId: string): Statement => ({

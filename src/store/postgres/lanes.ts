@@ -106,7 +106,12 @@ export class Lanes {
     } catch (error) {
       const { code, cause } = writeError(error);
       this.#options.log.error({ code, cause, writes: batch.size }, 'writing to the store failed');
-      for (const pending of batch.sent) this.#fail(pending, error);
+      for (const pending of batch.sent) {
+        // What was decided on one of these rests on nothing now.
+        if (pending.plain?.kind === 'append' && pending.plain.decided !== undefined)
+          pending.plain.decided.broken = true;
+        this.#fail(pending, error);
+      }
       this.#divert(batch.left);
     }
     this.#committing = false;

@@ -1,4 +1,4 @@
-import type { CursorRecord } from '../../ports/store.ts';
+import type { Append, CursorRecord } from '../../ports/store.ts';
 import type { EntryRow } from '../queries/rows.ts';
 import type { Turn } from './turns.ts';
 
@@ -9,6 +9,8 @@ export interface PlainAppend {
   readonly conversationId: string;
   readonly expectedSeq: number;
   readonly entries: readonly EntryRow[];
+  /** Shared by those that were decided one on the other; broken: one before it was not made. */
+  readonly decided: Append['chain'];
 }
 
 export interface PlainCursor {

@@ -57,6 +57,17 @@ import { type PageRow, headsOf, knownOf, pageOf, unnamedOf } from './reads.ts';
 import { moveCursor, saveAgent, secretOf } from './single-writes.ts';
 
 /** The store's calls: what each is as columns, which order it has among others, and how it is read. */
+/** Makes a write, unless one on which it rests was not made. What is decided after it rests on it. */
+const chained = async (chain: Append['chain'], decide: () => Promise<AppendOutcome>): Promise<AppendOutcome> => {
+  if (chain === undefined) return decide();
+  if (chain.broken) return { kind: 'conflict' };
+  // Until it is known to be made.
+  chain.broken = true;
+  const outcome = await decide();
+  chain.broken = outcome.kind !== 'committed';
+  return outcome;
+};
+
 export class PostgresStore implements Store {
   readonly #database: Database;
   readonly #lanes: Lanes;
@@ -70,8 +81,8 @@ export class PostgresStore implements Store {
   async append(write: Append): Promise<AppendOutcome> {
     this.#checkOpen();
     const row = appendRow(write);
-    return this.#lanes.add(`conversation ${row.conversationId}`, plainAppend(row), () =>
-      this.#database.transaction((run) => decideAppend(run, row)),
+    return this.#lanes.add(`conversation ${row.conversationId}`, plainAppend(row, write.chain), () =>
+      chained(write.chain, () => this.#database.transaction((run) => decideAppend(run, row))),
     );
   }
 
