@@ -49,6 +49,13 @@ export type WriteResult =
   | { kind: 'unchanged'; state: ConversationState }
   | { kind: 'duplicate'; entry: StoredEntry<'message:created'>; state: ConversationState };
 
+/** What a command is to write. */
+interface Decided {
+  readonly change: Change;
+  readonly entries: readonly StoredEntry[];
+  readonly floats: boolean;
+}
+
 interface Command {
   readonly tenant: string;
   readonly decide: Decide;
@@ -97,6 +104,8 @@ export class ConversationWriter {
   #queue: Command[] = [];
   #retry: Command[] = [];
   #underWay = 0;
+  /** The writes under way rest on facts alone: where they will stand is not known. */
+  #floating = false;
   /** Of the writes under way. */
   #chain = { broken: false };
   /** A write under way failed: what was decided after it is void. */
@@ -205,10 +214,14 @@ export class ConversationWriter {
     }
     if (change === undefined && this.#underWay > 0) return false;
     if (change === undefined && this.#asksAnew(command)) return true;
+    const entries = change?.entries.map((draft, index) => place(draft, this.#id, next.seq + index, next.now)) ?? [];
+    const floats = change !== undefined && this.#mayFloat(change, entries);
+    // What names its place can't be decided before the place of those under way is known, nor those after it.
+    if (change !== undefined && this.#underWay > 0 && floats !== this.#floating) return false;
     this.#queue.shift();
     if (refused) command.reject(refusal);
     else if (change === undefined) command.resolve({ kind: 'unchanged', state });
-    else this.#submit(command, state, change, next);
+    else this.#submit(command, state, { change, entries, floats });
     return true;
   }
 
@@ -251,8 +264,12 @@ export class ConversationWriter {
       if (state.tenant !== command.tenant) throw notFound();
       const next = this.#next(state);
       const change = await command.decide(state, next);
-      if (change === undefined) command.resolve({ kind: 'unchanged', state });
-      else this.#submit(command, state, change, next);
+      if (change === undefined) {
+        command.resolve({ kind: 'unchanged', state });
+      } else {
+        const entries = change.entries.map((draft, index) => place(draft, this.#id, next.seq + index, next.now));
+        this.#submit(command, state, { change, entries, floats: false });
+      }
     } catch (error) {
       command.reject(error);
     }
@@ -264,15 +281,23 @@ export class ConversationWriter {
     return { seq: state.lastSeq + 1, now: this.#options.clock.now() };
   }
 
-  #submit(command: Command, state: ConversationState, change: Change, { seq, now }: Next): void {
-    const entries = change.entries.map((draft, index) => place(draft, this.#id, seq + index, now));
+  /** Messages of several nodes do not wait for one another: where others write too, they go to the end of the log, wherever it is. */
+  #mayFloat({ amended, capacityGuard, attach, detach }: Change, entries: readonly StoredEntry[]): boolean {
+    if (this.#options.shared === undefined) return false;
+    return (amended ?? capacityGuard ?? attach ?? detach) === undefined && !entries.some(changesFacts);
+  }
+
+  #submit(command: Command, state: ConversationState, decided: Decided): void {
+    const { change, entries, floats } = decided;
     const next = entries.reduce(fold, state);
     this.#expected = next;
     this.#underWay += 1;
+    this.#floating = floats;
     const write: Append = {
       tenant: state.tenant,
       conversationId: this.#id,
       expectedSeq: state.lastSeq,
+      restsOnFacts: floats ? state.factsSeq : undefined,
       entries,
       clientKey: change.clientKey,
       amended: change.amended,
@@ -284,7 +309,7 @@ export class ConversationWriter {
     };
     this.#options.store.append(write).then(
       (outcome) => {
-        this.#settle(command, change, outcome, next, entries);
+        this.#settle(command, decided, outcome, next);
       },
       (error: unknown) => {
         // Whether it was kept is not always known; only the store knows the state now.
@@ -297,19 +322,16 @@ export class ConversationWriter {
     command.options?.onSequenced?.();
   }
 
-  #settle(
-    command: Command,
-    change: Change,
-    outcome: AppendOutcome,
-    next: ConversationState,
-    entries: readonly StoredEntry[],
-  ): void {
+  #settle(command: Command, decided: Decided, outcome: AppendOutcome, next: ConversationState): void {
+    const { change } = decided;
     switch (outcome.kind) {
-      case 'committed':
-        this.#committed = next;
-        published(this.#options, next, entries);
-        command.resolve({ kind: 'committed', state: next, entries });
+      case 'committed': {
+        const { entries, state } = this.#standing(decided, outcome.firstSeq, next);
+        this.#committed = state;
+        published(this.#options, state, entries);
+        command.resolve({ kind: 'committed', state, entries });
         break;
+      }
       case 'duplicate':
         this.#break('redecide');
         command.resolve({ kind: 'duplicate', entry: outcome.entry, state: this.#committed ?? next });
@@ -345,6 +367,26 @@ export class ConversationWriter {
     this.#landed();
   }
 
+  /** The entries where they stand, and the state with them. */
+  #standing(
+    { change, entries }: Decided,
+    firstSeq: number | undefined,
+    next: ConversationState,
+  ): { entries: readonly StoredEntry[]; state: ConversationState } {
+    const [first] = entries;
+    const before = this.#committed;
+    if (first === undefined || before === undefined) return { entries, state: next };
+    const isWhereSaid = firstSeq === undefined || firstSeq === first.seq;
+    if (isWhereSaid && before.lastSeq === first.seq - 1) return { entries, state: next };
+    const seq = firstSeq ?? first.seq;
+    const now = Date.parse(first.at);
+    const moved = isWhereSaid
+      ? entries
+      : change.entries.map((draft, index) => place(draft, this.#id, seq + index, now));
+    // What others wrote in between has changed no facts.
+    return { entries: moved, state: moved.reduce(fold, { ...before, lastSeq: seq - 1 }) };
+  }
+
   #break(kind: 'redecide' | 'reload'): void {
     if (this.#broken !== 'reload') this.#broken = kind;
   }
@@ -359,6 +401,9 @@ export class ConversationWriter {
       this.#chain = { broken: false };
       this.#queue = [...this.#retry, ...this.#queue];
       this.#retry = [];
+    } else if (this.#floating) {
+      // Now it is known where they stand.
+      this.#expected = this.#committed;
     }
     this.#pump();
   }

@@ -129,6 +129,7 @@ const opened = (tenant: string, entry: StoredEntry): Facts => {
     offer: null,
     passedBy: [],
     handedOff: false,
+    factsSeq: seq,
     openedSeq: seq,
     closedSeq: 0,
     assignedSeq: 0,
@@ -160,7 +161,7 @@ export const fold = (state: ConversationState, entry: StoredEntry): Conversation
     publicSeq: seen ? entry.seq : state.publicSeq,
     publicUpdatedAt: seen ? entry.at : state.publicUpdatedAt,
   };
-  return facts === undefined ? next : { ...next, ...facts, ...positionsOf(next) };
+  return facts === undefined ? next : { ...next, ...facts, ...positionsOf(next), factsSeq: entry.seq };
 };
 
 /** Whether an entry of this type changes more than positions. */

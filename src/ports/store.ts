@@ -139,6 +139,8 @@ export interface Facts extends Pick<
   passedBy: { agentId: string; at: string; count: number }[];
   /** A bot handed it over: from then on it is for people. */
   handedOff: boolean;
+  /** Seq of the last entry that changed any of this; 0 where it was not noted yet. */
+  factsSeq: number;
   /** Seqs of the last entries of their kind; 0: none yet. */
   openedSeq: number;
   closedSeq: number;
@@ -160,6 +162,12 @@ export interface Append {
   conversationId: string;
   /** Seq of the last entry that the writer knows; the entries follow it. */
   expectedSeq: number;
+  /**
+   * Given when the entries rest on the facts alone: a store that other processes write to takes them at the end of the log, wherever that is,
+   * if no later entry than this one has changed facts. Their seqs and ids are then those of the place where they stand. Not with facts,
+   * amended, guard, attachments.
+   */
+  restsOnFacts?: number | undefined;
   entries: readonly StoredEntry[];
   clientKey?: ClientKey | undefined;
   /** Given when the entries change more than positions. */
@@ -180,7 +188,8 @@ export interface Append {
 }
 
 export type AppendOutcome =
-  | { kind: 'committed' }
+  /** `firstSeq`: where the first entry stands, when that is not where the write said. */
+  | { kind: 'committed'; firstSeq?: number }
   | { kind: 'duplicate'; entry: StoredEntry<'message:created'> }
   | { kind: 'conflict' }
   | { kind: 'capacity_reached'; activeCount: number }

@@ -82,7 +82,7 @@ class Clients {
       wrong: (what) => {
         if (clients.#wrong.length < 100) clients.#wrong.push(what);
       },
-      absenceMs: (member) => clients.#absenceMs(member),
+      absenceMs: (member, attempt) => clients.#absenceMs(member, attempt),
     };
     const { tenant } = setup;
     for (const [number, sub] of customers.entries()) {
@@ -210,8 +210,9 @@ class Clients {
   }
 
   /** Some agents stay away for longer than their lease, so that what they have goes back to the queue. */
-  #absenceMs(member: Member): number {
-    const soonMs = 50 + this.#random.below(400);
+  #absenceMs(member: Member, attempt: number): number {
+    // As stock clients do: longer from time to time, and never all at once.
+    const soonMs = 50 + this.#random.below(Math.min(5_000, 250 * 2 ** attempt));
     if (this.#isCalm || member.identity.role !== 'agent' || !this.#random.chance(0.25)) return soonMs;
     return this.#setup.agentLeaseMs + 2_000 + this.#random.below(2_000);
   }

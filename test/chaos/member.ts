@@ -11,7 +11,7 @@ const PAGE = 200;
 /** Messages of one connection that wait for their answer. */
 const WINDOW = 48;
 /** A connection on which nothing is answered this long is given up, as by an application that does not wait for heartbeats. */
-const PATIENCE_MS = 4_000;
+const PATIENCE_MS = 6_000;
 const RETRY_MS = 150;
 const TOKEN_SECONDS = 7 * 24 * 3_600;
 
@@ -24,7 +24,7 @@ export interface World {
   /** A refusal that nothing excuses. */
   readonly wrong: (what: string) => void;
   /** How long somebody who lost his connection stays away. */
-  readonly absenceMs: (member: Member) => number;
+  readonly absenceMs: (member: Member, attempt: number) => number;
 }
 
 /** One connection, as long as it lasts. */
@@ -48,6 +48,8 @@ export class Member {
   readonly #transports: readonly string[];
   #connection: Connection | undefined;
   #away: NodeJS.Timeout | undefined;
+  /** Connections in a row that came to nothing. */
+  #failures = 0;
 
   constructor(identity: Identity, world: World, transports: readonly string[]) {
     this.identity = identity;
@@ -200,7 +202,10 @@ export class Member {
       for (const entry of reply.data.entries) seat.take(entry);
       // In the acknowledgement itself: the next event may be in the same read.
       if (reply.data.hasMore) this.#join(connection, seat, false);
-      else seat.isLive = true;
+      else {
+        seat.isLive = true;
+        this.#failures = 0;
+      }
     });
   }
 
@@ -237,6 +242,7 @@ export class Member {
     connection.socket.offAny();
     connection.socket.disconnect();
     for (const seat of this.seats.values()) seat.rewind();
-    this.#away = setTimeout(() => this.connect(), this.#world.absenceMs(this));
+    this.#failures += 1;
+    this.#away = setTimeout(() => this.connect(), this.#world.absenceMs(this, this.#failures));
   }
 }

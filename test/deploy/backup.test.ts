@@ -56,7 +56,7 @@ const fill = async (url: string): Promise<Desk> => {
   const file = pdfOf(200_000, 7);
   const { id } = await upload(ann, { conversationId, name: 'terms.pdf', data: file });
   const sent = await ann.request('message:send', { conversationId, clientMessageId: 'file', attachmentIds: [id] });
-  const link = sent.entry.type === 'message:created' ? (sent.entry.attachments[0]?.url ?? '') : '';
+  const link = sent.entry.attachments[0]?.url ?? '';
   await bob.request('conversation:update', { conversationId, tags: ['terms'] });
   const cid = await clients.connect(url, customer('cid'));
   const waiting = await cid.request('message:send', { clientMessageId: 'waiting', text: 'And me?' });
@@ -96,10 +96,10 @@ const check = async (url: string, desk: Desk, original: readonly Entry[]): Promi
 
 /** Messages until it is told to end; resolves with the log that they are in. */
 const keepWriting = (ann: TestClient, conversationId: string) => {
-  let isOver = false;
+  const ending = new AbortController();
   let count = 0;
   const writing = (async () => {
-    while (!isOver) {
+    while (!ending.signal.aborted) {
       await send(ann, conversationId, `during-${String(count)}`);
       count += 1;
     }
@@ -107,7 +107,7 @@ const keepWriting = (ann: TestClient, conversationId: string) => {
   return {
     written: () => count,
     end: async (): Promise<readonly Entry[]> => {
-      isOver = true;
+      ending.abort();
       await writing;
       const reader = await clients.connect((ann.socket.io as unknown as { uri: string }).uri, supervisor('reader'));
       return wholeLog(reader, conversationId);

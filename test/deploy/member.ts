@@ -128,10 +128,9 @@ export class JavaScriptMember implements Member {
     while (!this.#stopping) {
       const text = `${this.name} ${String(this.sent)}`;
       const message = { conversationId, clientMessageId: `${this.name}-${String(this.sent)}`, text };
-      const reply = await this.#socket
-        .timeout(ACK_TIMEOUT_MS)
-        .emitWithAck('message:send', message)
-        .catch(() => undefined);
+      const reply = await (
+        this.#socket.timeout(ACK_TIMEOUT_MS).emitWithAck('message:send', message) as Promise<Reply>
+      ).catch(() => undefined);
       if (reply?.ok === true) {
         this.sent += 1;
         await pause(paceMs);

@@ -12,7 +12,7 @@ const PACE_MS = 40;
 const BACK_MS = 15_000;
 
 let desk: Deployment;
-let members: Member[] = [];
+const members: Member[] = [];
 const clients = new Clients();
 
 beforeEach(async () => {

@@ -197,7 +197,7 @@ describe('the proxy of docker-compose.yml', () => {
     const sent = await ann.request('message:send', {
       ...{ conversationId, clientMessageId: clientId(), attachmentIds: [attachment.id] },
     });
-    const url = sent.entry.type === 'message:created' ? sent.entry.attachments[0]?.url : undefined;
+    const url = sent.entry.attachments[0]?.url;
     const link = new URL(url ?? '', desk.proxy.url);
     for (let index = 0; index < 3; index += 1) {
       const whole = await fetch(link);

@@ -96,8 +96,7 @@ describe('at the same instant, on all nodes', () => {
         ),
       ),
     );
-    const { entries } = await ann.request('conversation:history', { conversationId: id, afterSeq: 0, limit: 500 });
-    const messages = entries.flatMap((entry) => (entry.type === 'message:created' ? [entry] : []));
+    const messages = (await historyOf(ann, id)).flatMap((entry) => (entry.type === 'message:created' ? [entry] : []));
     expect(messages).toHaveLength(writers.length * COUNT);
     for (const name of ['ann', 'agent-1', 'agent-2']) {
       const own = messages.filter(({ author }) => author?.id === name).map(({ text }) => Number(text));

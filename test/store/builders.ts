@@ -35,6 +35,7 @@ export const factsOf = (fields: Partial<Facts> = {}): Facts => ({
   offer: null,
   passedBy: [],
   handedOff: false,
+  factsSeq: 1,
   openedSeq: 1,
   closedSeq: 0,
   assignedSeq: 0,

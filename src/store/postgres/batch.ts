@@ -1,6 +1,7 @@
 import { DeskwireError } from '../../contract/errors.ts';
 import { jsonElement, numberArray, textArray, textElement } from './array-text.ts';
 import type { Statement } from './connect.ts';
+import { headOf, TAIL } from './floating.ts';
 import type { CursorSeqs, Pending, PlainAppend } from './pending.ts';
 
 /** A batch: plain writes of many conversations, made by one statement. */
@@ -12,6 +13,7 @@ const MAX_BATCH = 256;
 interface Chain {
   readonly tenant: string;
   readonly expectedSeq: number;
+  readonly restsOnFacts: number | undefined;
   lastSeq: number;
   readonly clientIds: Set<string>;
   readonly appends: PlainAppend[];
@@ -40,11 +42,13 @@ export interface BatchResult {
 const pairKey = (first: string, second: string): string => `${String(first.length)}:${first}${second}`;
 
 /** Adds it to the chain, if it follows. */
-const follows = (chain: Chain, { tenant, expectedSeq, entries, decided }: PlainAppend): boolean => {
+const follows = (chain: Chain, append: PlainAppend): boolean => {
+  const { tenant, expectedSeq, restsOnFacts, entries, decided } = append;
   if (
     chain.broken ||
     decided?.broken === true ||
     chain.decided !== decided ||
+    chain.restsOnFacts !== restsOnFacts ||
     chain.tenant !== tenant ||
     chain.lastSeq !== expectedSeq
   )
@@ -78,9 +82,9 @@ export const planBatch = (gathered: readonly Pending[]): Batch => {
     } else {
       let chain = chains.get(plain.conversationId);
       if (chain === undefined) {
-        const { tenant, expectedSeq, decided } = plain;
+        const { tenant, expectedSeq, restsOnFacts, decided } = plain;
         const fresh = { lastSeq: expectedSeq, clientIds: new Set<string>(), appends: [], broken: false };
-        chain = { tenant, expectedSeq, decided, ...fresh };
+        chain = { tenant, expectedSeq, restsOnFacts, decided, ...fresh };
         chains.set(plain.conversationId, chain);
       }
       if (follows(chain, plain)) {
@@ -104,13 +108,13 @@ export const planBatch = (gathered: readonly Pending[]): Batch => {
  */
 const TEXT = `
 WITH chain AS MATERIALIZED (
-  SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[])
-    WITH ORDINALITY AS c(id, tenant, expected_seq, last_seq, place)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $18::bigint[])
+    WITH ORDINALITY AS c(id, tenant, expected_seq, entry_count, facts_seq, place)
 ), fresh AS MATERIALIZED (
   SELECT * FROM unnest($5::int[], $6::bigint[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[])
-    AS f(place, seq, staff, at, author_id, client_id, body)
+    AS f(place, nth, staff, at, author_id, client_id, body)
 ), locked AS MATERIALIZED (
-  SELECT c.place, c.expected_seq, c.last_seq AS next_seq, h.id, h.n, h.last_seq
+  SELECT c.place, c.expected_seq, c.entry_count, c.facts_seq AS rests_on, h.id, h.n, h.last_seq, h.facts_seq
   FROM chain c JOIN heads h ON h.id = c.id AND h.tenant = c.tenant
   FOR NO KEY UPDATE OF h SKIP LOCKED
 ), known AS MATERIALIZED (
@@ -121,14 +125,15 @@ WITH chain AS MATERIALIZED (
     WHERE e.conversation = l.n AND e.author_id = f.author_id AND e.client_id = f.client_id LIMIT 1
   ) AS found
 ), taken AS MATERIALIZED (
-  SELECT l.place, l.id, l.n, l.next_seq FROM locked l
-  WHERE l.last_seq = l.expected_seq AND l.place NOT IN (SELECT k.place FROM known k)
+  SELECT l.place, l.id, l.n, l.last_seq, l.entry_count, l.rests_on IS NOT NULL AS floats FROM locked l
+  WHERE CASE WHEN l.rests_on IS NULL THEN l.last_seq = l.expected_seq ELSE l.facts_seq = l.rests_on END AND l.place NOT IN (SELECT k.place FROM known k)
 ), written AS (
   INSERT INTO entries (conversation, seq, staff, at, author_id, client_id, body)
-  SELECT t.n, f.seq, f.staff, f.at, f.author_id, f.client_id, f.body
+  SELECT t.n, t.last_seq + f.nth, f.staff, f.at, f.author_id, f.client_id,
+    CASE WHEN t.floats THEN f.body || ${TAIL('t.id', '(t.last_seq + f.nth)', 'f.at')} ELSE f.body END
   FROM fresh f JOIN taken t ON t.place = f.place
 ), moved_heads AS (
-  UPDATE heads h SET last_seq = t.next_seq FROM taken t WHERE h.id = t.id
+  UPDATE heads h SET last_seq = t.last_seq + t.entry_count FROM taken t WHERE h.id = t.id
 ), move AS MATERIALIZED (
   SELECT m.*, h.n FROM unnest($12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])
     WITH ORDINALITY AS m(id, user_id, delivered_seq, read_seq, public_delivered_seq, public_read_seq, place)
@@ -144,7 +149,7 @@ WITH chain AS MATERIALIZED (
     public_read_seq = greatest(c.public_read_seq, excluded.public_read_seq)
   RETURNING c.*
 )
-SELECT string_agg(t.place::text, ',') AS places, NULL::bigint AS cursor, NULL::bigint AS delivered_seq,
+SELECT string_agg(t.place || ':' || t.last_seq, ',') AS places, NULL::bigint AS cursor, NULL::bigint AS delivered_seq,
   NULL::bigint AS read_seq, NULL::bigint AS public_delivered_seq, NULL::bigint AS public_read_seq
 FROM taken t
 UNION ALL
@@ -152,7 +157,7 @@ SELECT NULL, m.place, c.delivered_seq, c.read_seq, c.public_delivered_seq, c.pub
 FROM move m JOIN moved c ON c.conversation = m.n AND c.user_id = m.user_id`;
 
 export interface BatchRow extends CursorSeqs {
-  /** Of the chains that were appended, from 1, with commas: in one row, as a row costs more than its text. */
+  /** Of the chains that were appended, from 1, each with the last seq before it: in one row, as a row costs more than its text. */
   readonly places: string | null;
   /** Of a cursor that was moved, from 1. */
   readonly cursor: number | null;
@@ -163,17 +168,19 @@ const entryColumns = (batch: Batch): Statement['values'] => {
   let [places, seqs, staff, times, authors, clients, bodies] = ['', '', '', '', '', '', ''];
   let place = 0;
   let comma = '';
-  for (const { appends } of batch.chains.values()) {
+  for (const [id, { appends, restsOnFacts }] of batch.chains) {
     place++;
+    let nth = 0;
     for (const { entries } of appends) {
       for (const entry of entries) {
+        nth++;
         places += comma + String(place);
-        seqs += comma + String(entry.seq);
+        seqs += comma + String(nth);
         staff += comma + String(entry.staff);
         times += comma + textElement(entry.at);
         authors += comma + textElement(entry.authorId);
         clients += comma + textElement(entry.clientId);
-        bodies += comma + jsonElement(entry.body);
+        bodies += comma + jsonElement(restsOnFacts === undefined ? entry.body : headOf(entry, id));
         comma = ',';
       }
     }
@@ -203,18 +210,34 @@ export const batchStatement = (batch: Batch): Statement => {
       textArray([...batch.chains.keys()]),
       textArray(chains.map(({ tenant }) => tenant)),
       numberArray(chains.map(({ expectedSeq }) => expectedSeq)),
-      numberArray(chains.map(({ lastSeq }) => lastSeq)),
+      numberArray(chains.map(({ expectedSeq, lastSeq }) => lastSeq - expectedSeq)),
       ...entryColumns(batch),
       ...cursorColumns(batch),
+      `{${chains.map(({ restsOnFacts }) => restsOnFacts ?? 'NULL').join(',')}}`,
     ],
   };
 };
 
 const COMMITTED = { kind: 'committed' };
 
-export const batchResult = (batch: Batch, rows: readonly BatchRow[]): BatchResult => {
+/** The last seq before each chain that was appended, by conversation. */
+const takenOf = (batch: Batch, rows: readonly BatchRow[]): Map<string, number> => {
   const ids = [...batch.chains.keys()];
-  const taken = new Set(rows.flatMap(({ places }) => (places ?? '').split(',').map((place) => ids[Number(place) - 1])));
+  return new Map(
+    rows.flatMap(({ places }) =>
+      (places ?? '')
+        .split(',')
+        .filter((place) => place !== '')
+        .map((place): [string, number] => {
+          const [at, lastSeq] = place.split(':').map(Number);
+          return [ids[(at ?? 0) - 1] ?? '', lastSeq ?? 0];
+        }),
+    ),
+  );
+};
+
+export const batchResult = (batch: Batch, rows: readonly BatchRow[]): BatchResult => {
+  const taken = takenOf(batch, rows);
   const moved = new Map(rows.map((row) => [row.cursor, row]));
   const made: [Pending, unknown][] = [];
   const failed: [Pending, DeskwireError][] = [];
@@ -223,8 +246,13 @@ export const batchResult = (batch: Batch, rows: readonly BatchRow[]): BatchResul
   for (const pending of batch.sent) {
     const { plain } = pending;
     if (plain?.kind !== 'cursor') {
-      if (taken.has(plain?.conversationId ?? '')) made.push([pending, COMMITTED]);
-      else left.push(pending);
+      const lastSeq = taken.get(plain?.conversationId ?? '');
+      if (plain === undefined || lastSeq === undefined) {
+        left.push(pending);
+        continue;
+      }
+      made.push([pending, plain.restsOnFacts === undefined ? COMMITTED : { ...COMMITTED, firstSeq: lastSeq + 1 }]);
+      taken.set(plain.conversationId, lastSeq + plain.entries.length);
     } else {
       const row = moved.get(++cursor);
       if (row === undefined) failed.push([pending, new DeskwireError('not_found')]);

@@ -3,6 +3,7 @@ import { jsonText } from '../../ports/json-text.ts';
 import type { Append, AppendOutcome } from '../../ports/store.ts';
 import { type BodyRow, messageOf } from '../queries/entries.ts';
 import { type ConversationRow, type EntryRow, conversationRow, entryRows } from '../queries/rows.ts';
+import { entriesAt, hasTail } from './floating.ts';
 import { jsonArray, numberArray, textArray } from './array-text.ts';
 import type { Statement } from './connect.ts';
 import type { Run } from './database.ts';
@@ -15,6 +16,7 @@ export interface AppendRow {
   readonly tenant: string;
   readonly conversationId: string;
   readonly expectedSeq: number;
+  readonly restsOnFacts: number | undefined;
   readonly entries: readonly EntryRow[];
   readonly key: { readonly authorId: string; readonly clientId: string } | null;
   readonly facts: ConversationRow | null;
@@ -26,12 +28,15 @@ export interface AppendRow {
 
 /** @throws DeskwireError `internal` when the entries don't follow one another */
 export const appendRow = (write: Append): AppendRow => {
-  const { clientKey, facts, amended = [], capacityGuard, attach, detach } = write;
+  const { clientKey, facts, amended = [], capacityGuard, attach, detach, restsOnFacts } = write;
+  const entries = entryRows(write.entries, write.expectedSeq);
+  const floats = restsOnFacts !== undefined && entries.every((entry) => hasTail(entry, write.conversationId));
   return {
     tenant: columnText(write.tenant),
     conversationId: columnText(write.conversationId),
     expectedSeq: write.expectedSeq,
-    entries: entryRows(write.entries, write.expectedSeq),
+    restsOnFacts: floats ? restsOnFacts : undefined,
+    entries,
     key: clientKey
       ? { authorId: columnText(clientKey.authorId), clientId: columnText(clientKey.clientMessageId) }
       : null,
@@ -47,13 +52,13 @@ export const appendRow = (write: Append): AppendRow => {
 
 /** Undefined when there is more to it than entries and the client ids in them. */
 export const plainAppend = (row: AppendRow, decided: PlainAppend['decided']): PlainAppend | undefined => {
-  const { tenant, conversationId, expectedSeq, entries, key } = row;
+  const { tenant, conversationId, expectedSeq, restsOnFacts, entries, key } = row;
   if (row.facts ?? row.guard ?? row.attach ?? row.detach) return undefined;
   if (row.amended.length > 0 || entries.length === 0) return undefined;
   // The batch looks for the client ids of entries alone.
   const isKey = ({ authorId, clientId }: EntryRow): boolean => authorId === key?.authorId && clientId === key.clientId;
   if (key !== null && !entries.some(isKey)) return undefined;
-  return { kind: 'append', tenant, conversationId, expectedSeq, entries, decided };
+  return { kind: 'append', tenant, conversationId, expectedSeq, restsOnFacts, entries, decided };
 };
 
 const activeCount = (tenant: string, agentId: string): Statement => ({
@@ -116,7 +121,8 @@ export const decideAppend = async (run: Run, row: AppendRow): Promise<AppendOutc
     const [known] = await run<BodyRow>(messageByKey(head.n, key.authorId, key.clientId));
     if (known !== undefined) return { kind: 'duplicate', entry: messageOf(known) };
   }
-  if (head.last_seq !== row.expectedSeq) return { kind: 'conflict' };
+  const floats = row.restsOnFacts !== undefined;
+  if (floats ? head.facts_seq !== row.restsOnFacts : head.last_seq !== row.expectedSeq) return { kind: 'conflict' };
   if (guard !== null) {
     // Of all that would be assigned to the agent one at a time counts; the count sees those before it.
     await run(lockFor('capacity', tenant, guard.agentId));
@@ -130,8 +136,8 @@ export const decideAppend = async (run: Run, row: AppendRow): Promise<AppendOutc
     const refused = row.attach.ids.findIndex((id) => !ready.has(id));
     if (refused !== -1) return { kind: 'not_attachable', attachmentId: fromColumnText(row.attach.ids[refused] ?? '') };
   }
-  if (row.entries.length > 0)
-    await run(insertEntries({ n: head.n, id: conversationId }, row.entries, row.facts !== null));
+  const entries = floats ? entriesAt(row.entries, conversationId, head.last_seq + 1) : row.entries;
+  if (entries.length > 0) await run(insertEntries({ n: head.n, id: conversationId }, entries, row.facts?.factsSeq));
   if (row.facts !== null) await run(changeFacts(head.n, row.facts));
   if (row.attach !== null) await run(attach(row.attach));
   if (row.detach !== null) await run(detach(tenant, conversationId, row.detach));
@@ -144,5 +150,5 @@ export const decideAppend = async (run: Run, row: AppendRow): Promise<AppendOutc
       );
     }
   }
-  return { kind: 'committed' };
+  return floats ? { kind: 'committed', firstSeq: head.last_seq + 1 } : { kind: 'committed' };
 };

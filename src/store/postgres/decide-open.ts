@@ -32,7 +32,7 @@ const insertConversation = (row: ConversationRow): Statement => ({
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
       RETURNING n, id, tenant
     ), headed AS (
-      INSERT INTO heads (id, n, tenant, last_seq) SELECT id, n, tenant, 0 FROM opened
+      INSERT INTO heads (id, n, tenant, last_seq, facts_seq) SELECT id, n, tenant, 0, 0 FROM opened
     ), tagged AS (
       INSERT INTO conversation_tags (conversation, tag, tenant)
       SELECT o.n, t.tag, o.tenant FROM opened o CROSS JOIN unnest($10::text[]) AS t(tag)
@@ -76,6 +76,6 @@ export const decideOpen = async (run: Run, { conversation: row, entries, key }: 
   }
   const [opened] = await run<{ n: number }>(insertConversation(row));
   if (opened === undefined) throw new TypeError('expected a row');
-  await run(insertEntries({ n: opened.n, id: row.id }, entries, true));
+  await run(insertEntries({ n: opened.n, id: row.id }, entries, row.factsSeq));
   return { kind: 'committed' };
 };

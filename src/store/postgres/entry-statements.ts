@@ -16,12 +16,13 @@ export interface HeadRow {
   readonly n: number;
   readonly tenant: string;
   readonly last_seq: number;
+  readonly facts_seq: number;
 }
 
 /** What is read after it in the transaction, in other statements, is as it stays until the transaction ends. */
 export const lockHead = (conversationId: string): Statement => ({
   name: 'lock-head',
-  text: 'SELECT n, tenant, last_seq FROM heads WHERE id = $1 FOR NO KEY UPDATE',
+  text: 'SELECT n, tenant, last_seq, facts_seq FROM heads WHERE id = $1 FOR NO KEY UPDATE',
   values: [conversationId],
 });
 
@@ -41,22 +42,22 @@ const withFirstClientIds = (entries: readonly EntryRow[]): readonly EntryRow[] =
 /**
  * Adds entries and moves the head, which the transaction has locked.
  *
- * @param desk nodes are to tell each other of them
+ * @param factsSeq given: facts were changed with them, last by this seq, and nodes are to hear of it
  */
 export const insertEntries = (
   head: { n: number; id: string },
   entries: readonly EntryRow[],
-  desk: boolean,
+  factsSeq: number | undefined,
 ): Statement => {
   const rows = withFirstClientIds(entries);
   return {
     name: 'insert-entries',
     text: `
       WITH moved AS (
-        UPDATE heads SET last_seq = $2 WHERE id = $10
+        UPDATE heads SET last_seq = $2, facts_seq = coalesce($3::bigint, facts_seq) WHERE id = $10
       )
       INSERT INTO entries (conversation, seq, desk, staff, at, author_id, client_id, body)
-      SELECT $1::bigint, f.seq, CASE WHEN $3::boolean THEN pg_current_xact_id() END, f.staff, f.at, f.author_id,
+      SELECT $1::bigint, f.seq, CASE WHEN $3::bigint IS NOT NULL THEN pg_current_xact_id() END, f.staff, f.at, f.author_id,
         CASE WHEN NOT EXISTS (
           SELECT FROM entries e WHERE e.conversation = $1 AND e.author_id = f.author_id AND e.client_id = f.client_id
         ) THEN f.client_id END,
@@ -66,7 +67,7 @@ export const insertEntries = (
     values: [
       head.n,
       rows.at(-1)?.seq ?? 0,
-      String(desk),
+      factsSeq ?? null,
       numberArray(rows.map(({ seq }) => seq)),
       numberArray(rows.map(({ staff }) => staff)),
       textArray(rows.map(({ at }) => at)),

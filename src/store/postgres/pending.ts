@@ -8,6 +8,8 @@ export interface PlainAppend {
   readonly tenant: string;
   readonly conversationId: string;
   readonly expectedSeq: number;
+  /** Given: they go to the end of the log, if facts were last changed by this seq. */
+  readonly restsOnFacts: number | undefined;
   readonly entries: readonly EntryRow[];
   /** Shared by those that were decided one on the other; broken: one before it was not made. */
   readonly decided: Append['chain'];

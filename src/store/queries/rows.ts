@@ -27,6 +27,7 @@ export interface ConversationRow {
   readonly department: string | null;
   readonly createdAt: string;
   readonly facts: string;
+  readonly factsSeq: number;
   readonly tags: readonly string[];
 }
 
@@ -75,6 +76,7 @@ export const conversationRow = (facts: Facts): ConversationRow => ({
   department: optionalText(facts.department),
   createdAt: facts.createdAt,
   facts: JSON.stringify(facts),
+  factsSeq: facts.factsSeq,
   tags: [...new Set(facts.tags.map(columnText))],
 });
 

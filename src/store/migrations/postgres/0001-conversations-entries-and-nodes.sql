@@ -37,7 +37,9 @@ CREATE TABLE heads (
   -- conversations.n
   n bigint NOT NULL,
   tenant text COLLATE "C" NOT NULL,
-  last_seq bigint NOT NULL
+  last_seq bigint NOT NULL,
+  -- Of the last entry that changed facts.
+  facts_seq bigint NOT NULL
 ) WITH (fillfactor = 50);
 
 CREATE TABLE entries (
