@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { WEEKDAYS } from '../../src/core/business-hours.ts';
 import type { TestClient } from '../support/client.ts';
 import { assignedTo, Company, open, placeOf, seenAs, stateOf, told, type Opened } from '../support/company.ts';
-import { endToEnd } from '../support/e2e.ts';
+import { endToEnd, onOneNode } from '../support/e2e.ts';
 import { until } from '../support/until.ts';
 
 const LEASE_MS = 1_500;
@@ -44,7 +44,7 @@ const waiting = async (company: Company, sub: string, more?: Opening): Promise<O
   open(await company.customer(sub), more);
 
 describe('places in the queue', () => {
-  it('[QUEUE-2] go by priority, then by age, in each department for itself', async () => {
+  it.runIf(onOneNode)('[QUEUE-2] go by priority, then by age, in each department for itself', async () => {
     const company = new Company(connect);
     const watcher = await company.agent('watcher');
     const [sales, support] = [{ department: 'sales' }, { department: 'support' }];
@@ -179,7 +179,7 @@ describe('places in the queue', () => {
     ]);
   });
 
-  it("[QUEUE-2] a customer is told of his own conversations' places only", async () => {
+  it.runIf(onOneNode)("[QUEUE-2] a customer is told of his own conversations' places only", async () => {
     const company = new Company(connect);
     const watcher = await company.agent('watcher');
     const anns = await company.customer('ann');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { TestClient } from '../support/client.ts';
-import { endToEnd } from '../support/e2e.ts';
+import { endToEnd, onOneNode } from '../support/e2e.ts';
 import { agent, bot, customer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -91,7 +91,7 @@ describe('typing', () => {
     expect(ann.all('typing:started').length).toBe(1);
   });
 
-  it('[TYPE-1] is listed on joining and refused where one has not joined', async () => {
+  it.runIf(onOneNode)('[TYPE-1] is listed on joining and refused where one has not joined', async () => {
     const { ann, bob, conversationId } = await room();
     await ann.request('typing:start', { conversationId, preview: 'x' });
     const { typing } = await bob.request('conversation:join', { conversationId });

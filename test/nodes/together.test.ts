@@ -84,7 +84,7 @@ describe('at the same instant, on all nodes', () => {
     const { id } = await open(ann);
     const agents = await Promise.all([1, 2].map((at) => on(companies, at).agent(`agent-${String(at)}`)));
     const writers = [ann, ...agents];
-    const COUNT = 120;
+    const COUNT = 60;
     await Promise.all(
       writers.flatMap((writer, who) =>
         Array.from({ length: COUNT }, (_, at) =>

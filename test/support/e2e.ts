@@ -5,7 +5,7 @@ import { startServer, type Identity, type TestServer, type TestServerOptions } f
 
 /** On how many nodes these tests run; people are spread over them. @default one, with SQLite inside */
 const NODE_COUNT = Number(process.env['TEST_NODES'] ?? 1);
-/** For what each node counts for itself. */
+/** For what each node counts for itself, and for what others hear of a moment later. */
 export const onOneNode = NODE_COUNT === 1;
 
 export interface EndToEnd {
