@@ -7,8 +7,8 @@ import type { Metadata } from '../contract/text.ts';
  * The log and what is derived from it.
  *
  * In the contract:
- * - Group commit: writes that arrive while a commit is under way are committed together, as one
- *   transaction, in the order in which they were made. A write resolves after its commit, in that order, never before.
+ * - Group commit: writes that arrive while a commit is under way are committed together, as few transactions as their kinds allow. A
+ *   write resolves after its commit, never before, and those to one conversation's log take effect and resolve in the order in which they were made.
  * - A conversation's seq has no holes and no doubles: a write whose `expectedSeq` is not the conversation's
  *   last seq changes nothing and resolves as `conflict`.
  * - A client id is used once for ever: a write whose `clientKey` stands in the log changes nothing and resolves

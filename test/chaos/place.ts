@@ -77,11 +77,15 @@ export const startPlace = async ({
   redis: kind,
 }: Pick<ChaosOptions, 'nodes' | 'redis'>): Promise<Place> => {
   const folder = mkdtempSync(join(tmpdir(), 'deskwire-chaos-'));
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
+  // Also when the run is interrupted.
+  process.once('exit', removeFolder);
   const closing: (() => Promise<unknown>)[] = [];
   const crashes: string[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closing.reverse()) await close();
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', removeFolder);
+    removeFolder();
   };
   try {
     // What survives here is what survives the death of processes; that of the machine is the database's business.
@@ -106,7 +110,7 @@ export const startPlace = async ({
         postgres: await proxy(postgres.port),
         ...(redis.port !== undefined && { redis: await proxy(redis.port) }),
       };
-      const process = new NodeProcess({
+      const node = new NodeProcess({
         port,
         env: {
           DATABASE_URL: throughPort(databaseUrl, links.postgres.port),
@@ -125,8 +129,8 @@ export const startPlace = async ({
         },
         onCrash: (what) => crashes.push(`node ${String(index)} ${what}`),
       });
-      closing.push(() => process.kill());
-      nodes.push({ process, links });
+      closing.push(() => node.kill());
+      nodes.push({ process: node, links });
     }
     await Promise.all(nodes.map(({ process }) => process.start()));
     return {

@@ -1,18 +1,15 @@
 import limitConcurrency from 'p-limit';
-import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { type Batch, type BatchResult, planBatch } from './batch.ts';
 import { writeError } from './failures.ts';
 import type { Pending } from './pending.ts';
-import { Turns } from './turns.ts';
 
 export interface LanesOptions {
   /** Makes a batch, as one transaction. Rejects with what `writeError` reads. */
   readonly commit: (batch: Batch) => Promise<BatchResult>;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly clock: Clock;
   /** Transactions that are under way at once, besides the batch. */
   readonly transactions: number;
 }
@@ -33,7 +30,6 @@ interface Line {
  */
 export class Lanes {
   readonly #options: LanesOptions;
-  readonly #turns: Turns;
   readonly #limit: ReturnType<typeof limitConcurrency>;
   readonly #lines = new Map<string, Line>();
   #gathered: Pending[] = [];
@@ -44,7 +40,6 @@ export class Lanes {
 
   constructor(options: LanesOptions) {
     this.#options = options;
-    this.#turns = new Turns(options.clock);
     this.#limit = limitConcurrency(options.transactions);
   }
 
@@ -55,7 +50,6 @@ export class Lanes {
         key,
         plain,
         decide,
-        turn: this.#turns.take(),
         resolve: (outcome) => resolve(outcome as T),
         reject,
       };
@@ -99,7 +93,7 @@ export class Lanes {
       if (madeCount > 0) this.#options.metrics.commit(madeCount, performance.now() - startedAt);
       for (const [pending, outcome] of result.made) {
         this.#leave(pending);
-        pending.turn(() => pending.resolve(outcome));
+        pending.resolve(outcome);
       }
       for (const [pending, error] of result.failed) this.#fail(pending, error);
       this.#divert([...batch.left, ...result.left]);
@@ -128,7 +122,7 @@ export class Lanes {
 
   #fail(pending: Pending, error: unknown): void {
     this.#leave(pending);
-    pending.turn(() => pending.reject(writeError(error)));
+    pending.reject(writeError(error));
   }
 
   /** These, and what was gathered after them for the same keys, are made one by one. */
@@ -172,13 +166,13 @@ export class Lanes {
     try {
       const outcome = await pending.decide();
       this.#options.metrics.commit(1, performance.now() - startedAt);
-      pending.turn(() => pending.resolve(outcome));
+      pending.resolve(outcome);
     } catch (error) {
       const failed = writeError(error);
       if (failed.code === 'unavailable' || failed.code === 'timeout') {
         this.#options.log.error({ code: failed.code, cause: failed.cause, writes: 1 }, 'writing to the store failed');
       }
-      pending.turn(() => pending.reject(failed));
+      pending.reject(failed);
     }
   }
 }

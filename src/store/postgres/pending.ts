@@ -1,6 +1,5 @@
 import type { Append, CursorRecord } from '../../ports/store.ts';
 import type { EntryRow } from '../queries/rows.ts';
-import type { Turn } from './turns.ts';
 
 /** An append that nothing has to be looked up for but the last seq and the client ids. */
 export interface PlainAppend {
@@ -40,7 +39,6 @@ export interface Pending {
   readonly plain: PlainAppend | PlainCursor | undefined;
   /** Makes it, in a transaction of its own. */
   readonly decide: () => Promise<unknown>;
-  readonly turn: Turn;
   readonly resolve: (outcome: unknown) => void;
   readonly reject: (error: unknown) => void;
 }

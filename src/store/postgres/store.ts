@@ -69,6 +69,6 @@ export const openPostgresStore = async (options: PostgresStoreOptions): Promise<
     poolSize: options.poolSize ?? DEFAULT_POOL_SIZE,
     statementMs: options.statementMs ?? DEFAULT_STATEMENT_MS,
   });
-  const lanes = new Lanes({ commit: committer(database), log, metrics, clock, transactions: TRANSACTIONS });
+  const lanes = new Lanes({ commit: committer(database), log, metrics, transactions: TRANSACTIONS });
   return { store: new PostgresStore(database, lanes), nodes: new PostgresNodes(database) };
 };
