@@ -127,7 +127,7 @@ export class Router {
     const user = status === 'assigned' ? assignee : offer?.agent;
     const seat = user && this.floor(tenant).seat(user.id);
     // His lease ended while this was being written.
-    if (status === 'assigned' && seat?.leased === false) this.#giveBack(tenant, id, seat, 'agent_disconnected');
+    if (status === 'assigned' && seat?.leased === false) void this.#giveBack(tenant, id, seat, 'agent_disconnected');
     // What he has taken may leave no room for what is offered to him, and he may have left while it was offered.
     if (seat) this.withdraw(tenant, seat);
     this.pump(state.tenant);
@@ -167,10 +167,11 @@ export class Router {
   /** An agent's conversations, those that he got by `untilMs`, go back to the queue, and his offers to others. */
   vacate(tenant: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline', untilMs = Infinity): void {
     this.withdraw(tenant, seat);
-    // The first to be given back is the first to be placed again.
-    for (const conversationId of this.floor(tenant).activeOf(seat, untilMs)) {
-      this.#giveBack(tenant, conversationId, seat, reason);
-    }
+    const given = this.floor(tenant).activeOf(seat, untilMs);
+    // The first to be given back is the first to be placed again: a store of many nodes writes to several conversations at once.
+    if (this.#options.refresh === undefined)
+      for (const conversationId of given) void this.#giveBack(tenant, conversationId, seat, reason);
+    else void this.#giveBackInTurn(tenant, given, seat, reason);
   }
 
   /** Offers that an agent can't take up any more are not waited for. */
@@ -260,10 +261,25 @@ export class Router {
           entries: [{ type: 'conversation:updated', author: null, visibility: 'staff', offer: null, offerOutcome }],
         };
       });
-    this.#persist(end, key);
+    void this.#persist(end, key);
   }
 
-  #giveBack(tenant: string, conversationId: string, seat: Seat, reason: 'agent_disconnected' | 'agent_offline'): void {
+  async #giveBackInTurn(
+    tenant: string,
+    conversationIds: readonly string[],
+    seat: Seat,
+    reason: 'agent_disconnected' | 'agent_offline',
+  ): Promise<void> {
+    for (const conversationId of conversationIds) await this.#giveBack(tenant, conversationId, seat, reason);
+  }
+
+  /** Resolves after the first try. */
+  #giveBack(
+    tenant: string,
+    conversationId: string,
+    seat: Seat,
+    reason: 'agent_disconnected' | 'agent_offline',
+  ): Promise<void> {
     const release = (): Promise<WriteResult> =>
       this.#options.journal().write(tenant, conversationId, (state) => {
         if (state.status !== 'assigned' || state.assignee?.id !== seat.id) return undefined;
@@ -283,13 +299,13 @@ export class Router {
           ],
         };
       });
-    this.#persist(release, `back:${conversationId}`);
+    return this.#persist(release, `back:${conversationId}`);
   }
 
   /** Nobody waits for an answer here who would try again: it is tried until the store takes it. */
-  #persist(write: () => Promise<WriteResult>, key: string, failures = 0): void {
+  #persist(write: () => Promise<WriteResult>, key: string, failures = 0): Promise<void> {
     const { log, clock } = this.#options;
-    write().then(
+    return write().then(
       (result) => {
         this.#ending.delete(key);
         if (result.kind === 'unchanged') this.learn(result.state);
@@ -297,7 +313,7 @@ export class Router {
       (error: unknown) => {
         log.warn({ error, key }, 'routing could not write; it tries again');
         const pauseMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
-        this.#retries.set(key, clock.now() + pauseMs, () => this.#persist(write, key, failures + 1));
+        this.#retries.set(key, clock.now() + pauseMs, () => void this.#persist(write, key, failures + 1));
       },
     );
   }
