@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startNodes, type TestNodes } from '../support/nodes.ts';
+import { ServerProcess } from '../support/process.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+
+let nodes: TestNodes;
+beforeAll(async () => {
+  nodes = await startNodes({ count: 1 });
+});
+afterAll(() => nodes.stop());
+
+/** One more node, with other settings than the first; ended with the test. */
+const another = async (env: Record<string, string>): Promise<TestServer> => {
+  const server = await startServer({ env: { ...nodes.env, ...env } });
+  onTestFinished(() => server.stop());
+  return server;
+};
+
+const errorsOf = ({ logged }: TestServer): string[] =>
+  logged.filter(({ level }) => level === 'error').map(({ message }) => message);
+
+describe('a node that starts beside others', () => {
+  it('[NODE-7] with the same settings says nothing of them', async () => {
+    expect(errorsOf(await another({}))).toEqual([]);
+  });
+
+  it.each<[setting: string, env: Record<string, string>]>([
+    ['DESKWIRE_JWT_SECRET', { DESKWIRE_JWT_SECRET: 'another-secret-that-is-long-enough-0123456789' }],
+    ['DESKWIRE_JWT_ISSUER', { DESKWIRE_JWT_ISSUER: 'somebody' }],
+    ['DESKWIRE_LIMITS', { DESKWIRE_LIMITS: '{"textBytes":1000}' }],
+    ['DESKWIRE_DEPARTMENTS', { DESKWIRE_DEPARTMENTS: '{"sales":{}}' }],
+    ['DESKWIRE_ROUTING', { DESKWIRE_ROUTING: 'manual' }],
+  ])('[NODE-7] with another %s says so by its name, and what to do', async (setting, env) => {
+    const server = await another(env);
+    const found = errorsOf(server).filter((message) => message.startsWith(setting));
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(/set the same on all nodes/);
+    expect(JSON.stringify(server.logged)).not.toContain('another-secret');
+  });
+
+  it('[NODE-7] with a storage of its own is refused', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'deskwire-own-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    await expect(another({ ATTACHMENTS_URL: `file:${folder}` })).rejects.toThrow(
+      /ATTACHMENTS_URL: .*one folder that all of them see, or S3/,
+    );
+  });
+
+  it.each<[what: string, env: Record<string, string>, message: RegExp]>([
+    ['Redis and SQLite', { REDIS_URL: 'redis://127.0.0.1:1' }, /REDIS_URL: .*SQLite/],
+    [
+      'a database that does not answer',
+      { DATABASE_URL: 'postgres://deskwire:hunter2@127.0.0.1:1/deskwire' },
+      /DATABASE_URL: .*127\.0\.0\.1:1/,
+    ],
+  ])('[NODE-7] with %s ends at once, naming the setting', async (_what, env, message) => {
+    const folder = mkdtempSync(join(tmpdir(), 'deskwire-start-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const server = new ServerProcess({ DATA_DIR: folder, ...env });
+    await expect(server.url()).rejects.toThrow(message);
+    expect(server.stderr).not.toContain('hunter2');
+  });
+});
