@@ -155,13 +155,16 @@ export class FaultProxy {
       // A side that went without a word is not said goodbye to by the other either.
       for (const socket of [client, server]) if (!socket.destroyed) socket.resetAndDestroy();
     };
-    const ended = (): void => {
-      if (client.writableFinished && server.writableFinished) gone();
+    const closed = (): void => {
+      // Both have said all: what was written last is still on its way, and is not to be reset.
+      if (client.readableEnded && server.readableEnded && client.writableFinished && server.writableFinished)
+        this.#links.delete(link);
+      else gone();
     };
     for (const socket of [client, server]) {
-      socket.once('finish', ended);
-      socket.once('close', () => {
-        if (socket.errored !== null || !socket.readableEnded) gone();
+      socket.once('close', (hadError) => {
+        if (hadError || !socket.readableEnded || !socket.writableFinished) gone();
+        else if (client.destroyed && server.destroyed) closed();
       });
     }
   }
