@@ -156,6 +156,8 @@ UNION ALL
 SELECT NULL, m.place, c.delivered_seq, c.read_seq, c.public_delivered_seq, c.public_read_seq
 FROM move m JOIN moved c ON c.conversation = m.n AND c.user_id = m.user_id`;
 
+const TEXT_WAITING = TEXT.replace(' SKIP LOCKED', '');
+
 export interface BatchRow extends CursorSeqs {
   /** Of the chains that were appended, from 1, each with the last seq before it: in one row, as a row costs more than its text. */
   readonly places: string | null;
@@ -201,11 +203,12 @@ const cursorColumns = (batch: Batch): Statement['values'] => {
   ];
 };
 
-export const batchStatement = (batch: Batch): Statement => {
+/** @param waits for who holds a head locked, instead of leaving its conversation out: of one conversation alone, or nodes could lock each other out */
+export const batchStatement = (batch: Batch, waits: boolean): Statement => {
   const chains = [...batch.chains.values()];
   return {
-    name: 'batch',
-    text: TEXT,
+    name: waits ? 'batch-waiting' : 'batch',
+    text: waits ? TEXT_WAITING : TEXT,
     values: [
       textArray([...batch.chains.keys()]),
       textArray(chains.map(({ tenant }) => tenant)),

@@ -7,12 +7,25 @@ import type { Pending } from './pending.ts';
 
 export interface LanesOptions {
   /** Makes a batch, as one transaction. Rejects with what `writeError` reads. */
-  readonly commit: (batch: Batch) => Promise<BatchResult>;
+  readonly commit: (batch: Batch, waits: boolean) => Promise<BatchResult>;
   readonly log: Log;
   readonly metrics: Metrics;
   /** Transactions that are under way at once, besides the batch. */
   readonly transactions: number;
 }
+
+/** What was decided on it rests on nothing now. */
+const breakChain = ({ plain }: Pending): void => {
+  if (plain?.kind === 'append' && plain.decided !== undefined) plain.decided.broken = true;
+};
+
+/** Those at the front of a queue that can be made as one. */
+const plainRun = (queue: readonly Pending[]): Pending[] => {
+  const end = queue.findIndex(
+    ({ plain, alone }) => plain === undefined || alone || (plain.kind === 'append' && plain.decided?.broken === true),
+  );
+  return end === -1 ? [...queue] : queue.slice(0, end);
+};
 
 /** Where the writes of one key are. */
 interface Line {
@@ -26,7 +39,8 @@ interface Line {
 
 /**
  * Two lanes. Plain writes of all conversations are gathered while a batch commits, and are the next batch. All others, and plain ones that
- * turned out not to be, are made one by one, several keys at once. A key has its writes in one lane at a time, so they keep their order.
+ * met somebody else's, are made in a lane of their key, several keys at once. A key has its writes in one lane at a time, so they keep
+ * their order.
  */
 export class Lanes {
   readonly #options: LanesOptions;
@@ -50,6 +64,7 @@ export class Lanes {
         key,
         plain,
         decide,
+        alone: false,
         resolve: (outcome) => resolve(outcome as T),
         reject,
       };
@@ -88,7 +103,7 @@ export class Lanes {
     this.#gathered = this.#gathered.slice(batch.size);
     const startedAt = performance.now();
     try {
-      const result = await this.#options.commit(batch);
+      const result = await this.#options.commit(batch, false);
       const madeCount = batch.size - batch.left.length - result.left.length;
       if (madeCount > 0) this.#options.metrics.commit(madeCount, performance.now() - startedAt);
       for (const [pending, outcome] of result.made) {
@@ -101,9 +116,7 @@ export class Lanes {
       const { code, cause } = writeError(error);
       this.#options.log.error({ code, cause, writes: batch.size }, 'writing to the store failed');
       for (const pending of batch.sent) {
-        // What was decided on one of these rests on nothing now.
-        if (pending.plain?.kind === 'append' && pending.plain.decided !== undefined)
-          pending.plain.decided.broken = true;
+        breakChain(pending);
         this.#fail(pending, error);
       }
       this.#divert(batch.left);
@@ -148,17 +161,44 @@ export class Lanes {
 
   #makeNext(key: string, line: Line): void {
     if (line.busy || line.gathered > 0) return;
-    const pending = line.queue.shift();
-    if (pending === undefined) {
+    const [first] = line.queue;
+    if (first === undefined) {
       this.#lines.delete(key);
       if (this.#lines.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
       return;
     }
     line.busy = true;
-    void this.#limit(() => this.#make(pending)).then(() => {
+    const run = plainRun(line.queue);
+    line.queue.splice(0, Math.max(1, run.length));
+    void this.#limit(() => (run.length === 0 ? this.#make(first) : this.#makeRun(line, run))).then(() => {
       line.busy = false;
       this.#makeNext(key, line);
     });
+  }
+
+  /** Plain writes of one key, that somebody else kept from being made with all others: as one, once their turn has come. */
+  async #makeRun(line: Line, run: readonly Pending[]): Promise<void> {
+    const batch = planBatch(run);
+    const startedAt = performance.now();
+    let left: readonly Pending[] = run.slice(batch.size);
+    try {
+      const result = await this.#options.commit(batch, true);
+      if (result.made.length > 0) this.#options.metrics.commit(result.made.length, performance.now() - startedAt);
+      for (const [pending, outcome] of result.made) pending.resolve(outcome);
+      for (const [pending, error] of result.failed) pending.reject(writeError(error));
+      left = [...batch.left, ...result.left, ...left].sort((a, b) => a.order - b.order);
+      const [refused] = left;
+      if (refused !== undefined) refused.alone = true;
+    } catch (error) {
+      const { code, cause } = writeError(error);
+      this.#options.log.error({ code, cause, writes: batch.size }, 'writing to the store failed');
+      for (const pending of batch.sent) {
+        breakChain(pending);
+        pending.reject(writeError(error));
+      }
+      left = [...batch.left, ...left];
+    }
+    line.queue.unshift(...left);
   }
 
   async #make(pending: Pending): Promise<void> {

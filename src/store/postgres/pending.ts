@@ -39,6 +39,8 @@ export interface Pending {
   readonly plain: PlainAppend | PlainCursor | undefined;
   /** Makes it, in a transaction of its own. */
   readonly decide: () => Promise<unknown>;
+  /** It was refused as one of many: why is found out by itself. */
+  alone: boolean;
   readonly resolve: (outcome: unknown) => void;
   readonly reject: (error: unknown) => void;
 }

@@ -40,10 +40,10 @@ const NOTHING: BatchResult = { made: [], failed: [], left: [] };
 /** One that a write of it spoils, or that met others, is made write by write. */
 const committer =
   (database: Database) =>
-  async (batch: Batch): Promise<BatchResult> => {
+  async (batch: Batch, waits: boolean): Promise<BatchResult> => {
     if (batch.sent.length === 0) return NOTHING;
     try {
-      return batchResult(batch, await database.write<BatchRow>(batchStatement(batch)));
+      return batchResult(batch, await database.write<BatchRow>(batchStatement(batch, waits)));
     } catch (error) {
       const failure = failureOf(error, true);
       if (failure.kind === 'refused' || failure.kind === 'repeat') return { ...NOTHING, left: batch.sent };
