@@ -53,6 +53,7 @@ const got = (afterSeq: number, ...seqs: number[]): Incarnation => ({
 const GOOD: ConversationHistory = {
   id: 'c1',
   log: LOG,
+  state: { assignee: 'cleo', fence: 3 },
   shown: LOG.map(({ seq, digest }) => ({ seq, digest })),
   sent: new Map([
     ['ann-0', { member: 'ann', digest: DIGEST + 2 }],
@@ -113,14 +114,21 @@ describe('a good history', () => {
   });
 
   it('of nothing passes', () => {
-    const nothing = { log: [], shown: [], acknowledged: [], changes: [], streams: [] };
+    const nothing = {
+      log: [],
+      state: { assignee: null, fence: 0 },
+      shown: [],
+      acknowledged: [],
+      changes: [],
+      streams: [],
+    };
     expect(checkHistory({ ...GOOD, ...nothing })).toEqual([]);
   });
 
   it('may have an assignment that takes over from somebody, if it says so', () => {
     const log = [...LOG, change(10, 'bob', 'cleo', 4)];
     const streams = [{ member: 'bob', sees: 'all' as const, incarnations: [got(0, ...log.map(({ seq }) => seq))] }];
-    expect(checkHistory({ ...withLog(log), streams })).toEqual([]);
+    expect(checkHistory({ ...withLog(log), state: { assignee: 'bob', fence: 4 }, streams })).toEqual([]);
   });
 });
 
@@ -231,6 +239,12 @@ describe('the assignee', () => {
       'other',
       'the fence does not rise: conversation:assigned at seq 8 has 1 after 2',
     ));
+
+  it('with a state that the log does not make', () => {
+    const what = 'the state is not what the log makes: bob with fence 3, expected cleo with 3';
+    expectOnly({ ...GOOD, state: { assignee: 'bob', fence: 3 } }, 'other', what);
+    expectFound({ ...GOOD, state: { assignee: 'cleo', fence: 2 } }, 'other', 'cleo with fence 2, expected cleo with 3');
+  });
 
   it('acknowledged, and not in the log', () => {
     const changes = [{ member: 'dan', verb: 'assignment:claim', seq: 9, fence: 4, assignee: 'dan' }];

@@ -64,6 +64,8 @@ export interface ConversationHistory {
   readonly id: string;
   /** As the database has it. */
   readonly log: readonly LoggedEntry[];
+  /** Who is assigned, as the database says it beside the log. */
+  readonly state: Pick<AssigneeChange, 'assignee' | 'fence'>;
   /** As `conversation:history` shows it to staff. */
   readonly shown: readonly { readonly seq: number; readonly digest: number }[];
   /** Everything that was sent, answered or not, by client id. */
@@ -86,7 +88,7 @@ export interface Violation {
  *
  * - Log: seqs 1, 2, 3… each once; each client id once; nothing that nobody sent, and with the content that was sent.
  * - Acknowledgements: each is in the log, at its seq, with its content. Messages of one connection that were new stand in the order in which they were sent.
- * - Assignee: each change names the one before it, and raises the fence; changes that were acknowledged are in the log.
+ * - Assignee: each change names the one before it, and raises the fence; changes that were acknowledged are in the log; the state is that of the last.
  * - Streams: all incarnations of a member together are the entries that he may see, each once, in order, to the end.
  * - `conversation:history` shows the log.
  *
@@ -196,6 +198,12 @@ class Check {
         this.#wrong('other', `the fence does not rise: ${at} has ${String(change.fence)} after ${String(fence)}`);
       ({ assignee, fence } = change);
     }
+    const { state } = this.#history;
+    if (state.assignee !== assignee || state.fence !== fence)
+      this.#wrong(
+        'other',
+        `the state is not what the log makes: ${state.assignee ?? 'nobody'} with fence ${String(state.fence)}, expected ${assignee ?? 'nobody'} with ${String(fence)}`,
+      );
     for (const { member, verb, seq, fence: acknowledged, assignee: named } of this.#history.changes) {
       const change = this.#bySeq.get(seq)?.change;
       if (change?.fence !== acknowledged || change.assignee !== named)

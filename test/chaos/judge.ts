@@ -18,6 +18,8 @@ export interface Verdict {
   readonly delivered: number;
   readonly reconnects: number;
   readonly changes: number;
+  /** Conversations that the servers took from agents who were gone. */
+  readonly givenBack: number;
   readonly ackMs: Readonly<
     Record<'outside' | 'inside', { readonly p50: number; readonly p99: number; readonly count: number }>
   >;
@@ -90,14 +92,17 @@ export const judge = async (evidence: Evidence): Promise<Verdict> => {
 
   const client = await connectReader(evidence.url, evidence.tenant);
   let entries = 0;
+  let givenBack = 0;
   try {
     for (const id of evidence.conversationIds) {
       const members = seats.filter(({ conversationId }) => conversationId === id);
       const log = await reader.log(id);
       entries += log.length;
+      givenBack += log.filter(({ type, author }) => type === 'conversation:released' && author === null).length;
       const found = checkHistory({
         id,
         log,
+        state: await reader.state(id),
         shown: await readShown(client, id),
         sent: sentOf(members),
         acknowledged: members.flatMap(acknowledgementsOf),
@@ -131,6 +136,7 @@ export const judge = async (evidence: Evidence): Promise<Verdict> => {
     entries,
     delivered: sum(seats, ({ stream }) => stream.seqs.length),
     reconnects: sum(totals, ({ connections }) => connections),
+    givenBack,
     changes: sum(seats, ({ changes }) => changes.length),
     ackMs: { outside: timesOf(({ ackMsOutside }) => ackMsOutside), inside: timesOf(({ ackMsInside }) => ackMsInside) },
     longestSilenceMs: Math.max(0, ...totals.map((each) => each.longestSilenceMs)),

@@ -51,6 +51,22 @@ export class DatabaseReader {
     return rows.map(({ id }) => id);
   }
 
+  /** What is stored beside the log, and follows from it. */
+  async state(conversationId: string): Promise<{ assignee: string | null; fence: number }> {
+    const { rows } = await this.#client.query<{ assignee_id: string | null; facts: string }>(
+      'SELECT assignee_id, facts FROM conversations WHERE id = $1',
+      [conversationId],
+    );
+    const { fence, assignee } = JSON.parse(rows[0]?.facts ?? '{}') as {
+      fence: number;
+      assignee: { id: string } | null;
+    };
+    const column = rows[0]?.assignee_id ?? null;
+    // Two places that say the same; a name of neither shows that they don't.
+    const same = column === (assignee?.id ?? null);
+    return { assignee: same ? column : `${String(column)} or ${String(assignee?.id)}`, fence };
+  }
+
   async log(conversationId: string): Promise<LoggedEntry[]> {
     const all: LoggedEntry[] = [];
     for (;;) {

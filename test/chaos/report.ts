@@ -16,7 +16,7 @@ export const reportLines = (report: ChaosReport): string[] => {
     '',
     `messages      ${String(report.acknowledged)} acknowledged in ${(report.sendingMs / 1_000).toFixed(1)} s (${String(perSecond)} a second); ${String(report.repeated)} times sent again, ${String(report.duplicates)} of them were there already`,
     `streams       ${String(report.streams)} in ${String(report.conversations)} conversations of ${String(report.entries)} entries; ${String(report.delivered)} entries delivered over ${String(report.reconnects)} reconnects`,
-    `assignments   ${String(report.changes)} acknowledged`,
+    `assignments   ${String(report.changes)} acknowledged; ${String(report.givenBack)} conversations taken from agents who were gone`,
     `faults        ${listed(report.faults)}`,
     `ack outside   p50 ${String(outside.p50)} ms, p99 ${String(outside.p99)} ms (${String(outside.count)})`,
     `ack in faults p50 ${String(inside.p50)} ms, p99 ${String(inside.p99)} ms (${String(inside.count)})`,

@@ -1,32 +1,10 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Client } from 'pg';
+import { type Migrated, migrationFiles } from '../migration-files.ts';
 import { StoreStartError } from '../start-error.ts';
 import { type Welcome, explainStatement, firstConnection } from './start-refusal.ts';
 
 const FOLDER = new URL('../migrations/postgres/', import.meta.url);
-const FILE_NAME = /^(\d{4})-[a-z0-9-]+\.sql$/;
-
-/** The schema's version before and after. */
-export interface Migrated {
-  from: number;
-  to: number;
-}
-
-/** File names by version - 1. A gap would leave a step out silently. */
-const migrationFiles = (): string[] => {
-  const files = readdirSync(FOLDER)
-    .filter((name) => FILE_NAME.test(name))
-    .sort();
-  files.forEach((name, index) => {
-    if (Number(FILE_NAME.exec(name)?.[1]) !== index + 1) {
-      throw new StoreStartError(
-        `Migration ${name} stands where number ${String(index + 1)} is expected: this installation is incomplete; install it again.`,
-      );
-    }
-  });
-  return files;
-};
-
 /** What stands in the schema and is neither Deskwire's nor an extension's. */
 const FOREIGN = `
   SELECT c.relname AS name FROM pg_class c
@@ -107,7 +85,7 @@ const step = async (welcome: Welcome, files: readonly string[]): Promise<number>
  * @throws StoreStartError when the database can't be reached or used, or has a newer schema
  */
 export const migratePostgres = async (url: string): Promise<Migrated> => {
-  const files = migrationFiles();
+  const files = migrationFiles(FOLDER);
   const known = files.length;
   const welcome = await firstConnection(url);
   const { client, database } = welcome;

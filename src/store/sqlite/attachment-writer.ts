@@ -2,7 +2,6 @@ import type { BeginOutcome } from '../../ports/store.ts';
 import type { AttachmentRow } from '../queries/attachments.ts';
 import { type Connection, effectOf, rowsOf } from './driver.ts';
 import {
-  type AttachmentColumns,
   type AttachWrite,
   type BeginAttachmentWrite,
   type ChangeAttachmentWrite,
@@ -12,6 +11,7 @@ import {
   type DetachWrite,
   type Outcome,
 } from './messages.ts';
+import type { AttachmentColumns } from '../queries/rows.ts';
 
 const ROW = 'record, state, expires_at, message_seq, staff';
 

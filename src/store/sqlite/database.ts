@@ -3,7 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { makeFolder } from '../make-folder.ts';
 import { StoreStartError } from '../start-error.ts';
 import { type Connection, connect, rowsOf, sqliteCode } from './driver.ts';
-import { type Migrated, migrateConnection } from './migrate.ts';
+import type { Migrated } from '../migration-files.ts';
+import { migrateConnection } from './migrate.ts';
 
 export interface OpenDatabase {
   readonly db: Connection;

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../contract/errors.ts';
 import type { BeginAttachment } from '../../ports/store.ts';
 import type { AttachmentRow } from '../queries/attachments.ts';
+import type { AttachmentColumns, ConversationRow } from '../queries/rows.ts';
 import type { SchemaVersions } from '../start-error.ts';
 import type { StateRow } from '../queries/conversations.ts';
 
@@ -25,19 +26,6 @@ export const WRITE = {
 export type EntryColumns = readonly Column[];
 export const COLUMNS_PER_ENTRY = 6;
 
-export interface ConversationRow {
-  tenant: string;
-  id: string;
-  customerId: string;
-  clientConversationId: string | null;
-  status: string;
-  assigneeId: string | null;
-  department: string | null;
-  createdAt: string;
-  facts: string;
-  tags: string[];
-}
-
 /** What few appends carry. */
 export interface AppendExtras {
   row: ConversationRow | null;
@@ -55,19 +43,6 @@ export interface AttachWrite {
 export interface DetachWrite {
   ids: readonly string[];
   at: string;
-}
-
-export interface AttachmentColumns {
-  id: string;
-  tenant: string;
-  conversationId: string;
-  uploaderId: string;
-  clientId: string;
-  state: string;
-  size: number;
-  createdAt: string;
-  expiresAt: string | null;
-  record: string;
 }
 
 export type AppendWrite = readonly [

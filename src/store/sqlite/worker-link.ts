@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { StoreStartError } from '../start-error.ts';
 import type { Answer, Failure, Hello, Request, WorkerOptions } from './messages.ts';
-import type { Migrated } from './migrate.ts';
+import type { Migrated } from '../migration-files.ts';
 
 interface Waiting {
   answered: (answer: Answer) => void;

@@ -13,7 +13,6 @@ import {
   COMMITTED,
   type Column,
   CONFLICT,
-  type ConversationRow,
   type CursorColumns,
   type CursorWrite,
   type EntryColumns,
@@ -23,6 +22,7 @@ import {
   WRITE,
   type Write,
 } from './messages.ts';
+import type { ConversationRow } from '../queries/rows.ts';
 import { type Statements, prepareStatements } from './statements.ts';
 
 const failure = (code: ErrorCode, error: unknown): Failure => ({ kind: 'failed', code, cause: sqliteCode(error) });
