@@ -56,8 +56,16 @@ const stillHeads = async (reader: DatabaseReader): Promise<Record<string, Head>>
   }
 };
 
-/** One seeded run: traffic over faults, then peace, then everything that was promised is held against what is there. */
-export const chaosRun = async (options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> => {
+/**
+ * One seeded run: traffic over faults, then peace, then everything that was promised is held against what is there.
+ *
+ * @param enough ends the traffic and the faults before their time; what was sent is checked
+ */
+export const chaosRun = async (
+  options: ChaosOptions,
+  say: (line: string) => void,
+  enough: AbortSignal = new AbortController().signal,
+): Promise<ChaosReport> => {
   const command = commandOf(options);
   say(command);
   const place = await startPlace(options);
@@ -68,8 +76,10 @@ export const chaosRun = async (options: ChaosOptions, say: (line: string) => voi
     const conversationIds = await crowd.ready();
     const startedAt = performance.now();
     const time = (): string => `${((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s`;
+    const clients = crowd;
+    enough.addEventListener('abort', () => clients.tell({ kind: 'enough' }));
     crowd.tell({ kind: 'go' });
-    const faults = await strikeAll(place, crowd, options, startedAt, (line) => say(`${time()}  ${line}`));
+    const faults = await strikeAll(place, crowd, options, startedAt, (line) => say(`${time()}  ${line}`), enough);
     crowd.tell({ kind: 'calm' });
     say(`${time()}  all is healed`);
     const deadline = performance.now() + Math.max(SETTLE_MS, options.seconds * 1_000);
@@ -83,8 +93,7 @@ export const chaosRun = async (options: ChaosOptions, say: (line: string) => voi
     reader = new DatabaseReader(place.databaseUrl);
     await reader.open();
     const problems: string[] = [...place.crashes];
-    if (!crowd.progress.done)
-      problems.push(`${String(options.messages - acknowledged)} messages were not acknowledged in time`);
+    if (!crowd.progress.done) problems.push(`${String(issued - acknowledged)} messages were not acknowledged in time`);
     const heads = await stillHeads(reader);
     problems.push(...(await crowd.arrive(heads, ARRIVE_MS)));
     problems.push(...(await reader.queued()).map((id) => `${id}: waits in the queue while agents are online`));
@@ -110,7 +119,10 @@ const strikeAll = async (
   options: ChaosOptions,
   startedAt: number,
   say: (line: string) => void,
+  enough: AbortSignal,
 ): Promise<Record<string, number>> => {
+  const untilMs = (atMs: number): Promise<void> =>
+    pause(Math.max(0, atMs - (performance.now() - startedAt)), undefined, { signal: enough }).catch(() => undefined);
   const counts: Record<string, number> = {};
   const underWay = new Set<Promise<void>>();
   const failures: unknown[] = [];
@@ -120,7 +132,8 @@ const strikeAll = async (
   }, PROGRESS_EVERY_MS);
   try {
     for (const fault of planFaults(options)) {
-      await pause(Math.max(0, fault.atMs - (performance.now() - startedAt)));
+      await untilMs(fault.atMs);
+      if (enough.aborted) break;
       crowd.check();
       say(describeFault(fault));
       counts[fault.kind] = (counts[fault.kind] ?? 0) + 1;
@@ -134,7 +147,7 @@ const strikeAll = async (
       crowd.tell({ kind: 'faults', count: underWay.size });
     }
     await Promise.all(underWay);
-    await pause(Math.max(0, options.seconds * 1_000 - (performance.now() - startedAt)));
+    if (crowd.progress.issued < options.messages) await untilMs(options.seconds * 1_000);
   } finally {
     clearInterval(progress);
   }

@@ -56,6 +56,7 @@ class Clients {
   readonly #inside = new Times();
   #acknowledged = 0;
   #issued = 0;
+  #messages: number;
   #heldBackMs = 0;
   #longestSilenceMs = 0;
   #lastAnswerAt = 0;
@@ -66,6 +67,7 @@ class Clients {
 
   private constructor(setup: Setup) {
     this.#setup = setup;
+    this.#messages = setup.messages;
     this.#random = new Random(setup.seed * 31 + setup.index + 1);
   }
 
@@ -118,7 +120,7 @@ class Clients {
     this.#isRunning = true;
     const startedAt = performance.now();
     this.#lastAnswerAt = startedAt;
-    const { rate, messages, changesPerSecond } = this.#setup;
+    const { rate, changesPerSecond } = this.#setup;
     // Time in which nothing was issued because too much waited; the plan moves on by it.
     let heldMs = 0;
     let lastTickAt = startedAt;
@@ -130,7 +132,7 @@ class Clients {
       lastTickAt = now;
       this.#heldBackMs = heldMs;
       const elapsedMs = now - startedAt - heldMs;
-      const due = Math.min(messages, Math.floor((elapsedMs * rate) / 1_000));
+      const due = Math.min(this.#messages, Math.floor((elapsedMs * rate) / 1_000));
       while (this.#issued < due) {
         const { member, seat } = this.#random.pick(this.#senders);
         seat.issue(startedAt + heldMs + (this.#issued / rate) * 1_000);
@@ -138,7 +140,7 @@ class Clients {
         if (this.#issued % 256 === 0) member.flush();
       }
       for (const member of this.#members) member.flush();
-      if (this.#isCalm || this.#issued === messages) return;
+      if (this.#isCalm || this.#issued === this.#messages) return;
       for (; changesDone < ((now - startedAt) * changesPerSecond) / 1_000; changesDone += 1) this.#change();
     }, TICK_MS);
     setInterval(() => {
@@ -149,7 +151,7 @@ class Clients {
       for (const member of this.#members) member.watch(now);
     }, WATCH_MS);
     setInterval(() => {
-      const done = this.#acknowledged + this.#wrong.length >= messages;
+      const done = this.#acknowledged + this.#wrong.length >= this.#messages;
       tell({ kind: 'progress', issued: this.#issued, acknowledged: this.#acknowledged, done });
     }, PROGRESS_MS);
   }
@@ -157,6 +159,10 @@ class Clients {
   set faults(count: number) {
     this.#faults = count;
     this.#lastFaultAt = performance.now();
+  }
+
+  enough(): void {
+    this.#messages = this.#issued;
   }
 
   calm(): void {
@@ -251,6 +257,9 @@ process.on('message', (message: ToClients) => {
       break;
     case 'faults':
       if (clients !== undefined) clients.faults = message.count;
+      break;
+    case 'enough':
+      clients?.enough();
       break;
     case 'calm':
       clients?.calm();

@@ -26,6 +26,8 @@ export type ToClients =
   | { readonly kind: 'go' }
   /** How many faults are under way. */
   | { readonly kind: 'faults'; readonly count: number }
+  /** Nothing is issued any more. */
+  | { readonly kind: 'enough' }
   /** No more changes, and nobody stays away. */
   | { readonly kind: 'calm' }
   /** Says `arrived` when every member has come to the end of each of his conversations. */
