@@ -12,6 +12,7 @@ import type { Departments } from './departments.ts';
 import type { Elsewhere } from './elsewhere.ts';
 import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
+import type { Peers } from './peers.ts';
 import type { QueueBoard } from './queue-board.ts';
 import type { Roster } from './roster.ts';
 import type { Router } from './routing/router.ts';
@@ -22,6 +23,7 @@ export interface Desk {
   readonly store: Store;
   readonly journal: Journal;
   readonly feeds: Feeds;
+  readonly peers: Peers;
   readonly rooms: Rooms;
   readonly roster: Roster;
   readonly typing: TypingBoard;

@@ -44,6 +44,16 @@ export const entryView = <E extends StoredEntry>(
 export const entryViews = (desk: Pick<Desk, 'links'>, audience: Audience, entries: readonly StoredEntry[]): Entry[] =>
   entries.filter((entry) => seesEntry(audience, entry)).map((entry) => entryView(desk, audience, entry));
 
+/** What was read from the store may be ahead of what this node has heard of the queue: then that is asked for first. */
+export const awaitPlaces = async (
+  { router, peers }: Pick<Desk, 'router' | 'peers'>,
+  states: readonly ConversationState[],
+): Promise<void> => {
+  const isPlaced = ({ tenant, id }: ConversationState): boolean => router.floor(tenant).place(id) !== null;
+  if (states.every((state) => (state.status === 'queued') === isPlaced(state))) return;
+  await peers.refresh();
+};
+
 /** The conversation as this audience reads it: others than staff learn nothing of staff entries, not even that they are. */
 export const conversationView = (
   { router }: Pick<Desk, 'router'>,

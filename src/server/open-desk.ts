@@ -120,7 +120,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
   });
   const { closedConversations } = config;
   const desk: Desk = {
-    ...{ store, journal, feeds, rooms, roster, typing, elsewhere, tokens, clock, limits },
+    ...{ store, journal, feeds, peers, rooms, roster, typing, elsewhere, tokens, clock, limits },
     ...{ router, board, agents, leases, departments, closedConversations, uploads, links },
   };
   const follower = new DeskFollower(desk, { inactivity, peers, log });

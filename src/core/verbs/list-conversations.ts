@@ -3,7 +3,7 @@ import { DEFAULT_PAGE } from '../../contract/limits.ts';
 import type { Actor } from '../../ports/actor.ts';
 import { invalidField, mayRead } from '../access.ts';
 import type { Desk, Verb } from '../desk.ts';
-import { conversationView } from '../views.ts';
+import { awaitPlaces, conversationView } from '../views.ts';
 
 /** A cursor is the id of a conversation, so it is of a page only if one may see that. @throws invalid_payload */
 const requireCursor = async (desk: Desk, actor: Actor, cursor: string): Promise<void> => {
@@ -36,5 +36,6 @@ export const listConversations: Verb<'conversation:list'> = async (desk, { actor
       ? {}
       : { assigneeId: assignee === 'none' ? null : assignee === 'me' ? user.id : assignee }),
   });
+  await awaitPlaces(desk, conversations);
   return { conversations: conversations.map((state) => conversationView(desk, audience, state)), nextCursor };
 };
