@@ -308,7 +308,8 @@ describe('assignment', () => {
     await until('the general queue reaches everybody', () => sales.all('conversation:opened').length === 3);
     expect(support.entries(conversation.id)).toEqual([]);
     expect(offline.all('conversation:opened')).toEqual([]);
-    expect(sales.entries(own.id)).toHaveLength(1);
+    // It may have been routed to somebody by now.
+    expect(sales.entries(own.id).filter(({ type }) => type === 'conversation:opened')).toHaveLength(1);
   });
 
   it('[ASSIGN-5] a supervisor releases what an agent holds; another agent may not', async () => {
