@@ -4,7 +4,7 @@ import type { ConversationState, StoredEntry } from '../ports/store.ts';
 import { isCustomer, requireOpen } from './access.ts';
 import { attachmentsOf } from './attachments/in-messages.ts';
 import type { KeptAttachment } from './attachments/links.ts';
-import type { Change, Next } from './conversation-writer.ts';
+import type { Change, Next } from './placing.ts';
 import type { Caller, Desk } from './desk.ts';
 import { firstResponseMs } from './desk-times.ts';
 import { checkMessageIn, messageDraft, requireSameContent, type MessagePayload } from './message-content.ts';

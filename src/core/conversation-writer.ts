@@ -1,10 +1,10 @@
 import { DeskwireError } from '../contract/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Append, AppendOutcome, ConversationState, Store, StoredEntry } from '../ports/store.ts';
+import type { AppendOutcome, ConversationState, Store, StoredEntry } from '../ports/store.ts';
 import { notFound } from './access.ts';
-import { place, type Draft } from './draft.ts';
-import { changesFacts, factsOf, fold } from './fold.ts';
+import { fold } from './fold.ts';
+import { appendOf, type Change, type Decided, decidedAt, type Next, standing } from './placing.ts';
 
 export interface WriterOptions {
   readonly store: Store;
@@ -26,35 +26,16 @@ export interface WriteOptions {
   readonly onSequenced?: () => void;
 }
 
-/** What a decision wants of the log. */
-export interface Change extends Pick<Append, 'clientKey' | 'amended' | 'capacityGuard' | 'attach' | 'detach'> {
-  readonly entries: readonly Draft[];
-}
-
 /**
  * Looks at a conversation and says what to write, `undefined` for nothing; refuses by throwing. It may be called more than
  * once, with newer states, so it has no effect of its own. Only an exclusive one may be asynchronous.
  */
 export type Decide = (state: ConversationState, next: Next) => Change | undefined | Promise<Change | undefined>;
 
-/** The place that the first entry of a change will have. */
-export interface Next {
-  readonly seq: number;
-  /** Milliseconds since 1970; the entries' `at`. */
-  readonly now: number;
-}
-
 export type WriteResult =
   | { kind: 'committed'; state: ConversationState; entries: readonly StoredEntry[] }
   | { kind: 'unchanged'; state: ConversationState }
   | { kind: 'duplicate'; entry: StoredEntry<'message:created'>; state: ConversationState };
-
-/** What a command is to write. */
-interface Decided {
-  readonly change: Change;
-  readonly entries: readonly StoredEntry[];
-  readonly floats: boolean;
-}
 
 interface Command {
   readonly tenant: string;
@@ -214,14 +195,13 @@ export class ConversationWriter {
     }
     if (change === undefined && this.#underWay > 0) return false;
     if (change === undefined && this.#asksAnew(command)) return true;
-    const entries = change?.entries.map((draft, index) => place(draft, this.#id, next.seq + index, next.now)) ?? [];
-    const floats = change !== undefined && this.#mayFloat(change, entries);
+    const decided = change && decidedAt(change, this.#id, next, this.#options.shared !== undefined);
     // What names its place can't be decided before the place of those under way is known, nor those after it.
-    if (change !== undefined && this.#underWay > 0 && floats !== this.#floating) return false;
+    if (decided !== undefined && this.#underWay > 0 && decided.floats !== this.#floating) return false;
     this.#queue.shift();
     if (refused) command.reject(refusal);
-    else if (change === undefined) command.resolve({ kind: 'unchanged', state });
-    else this.#submit(command, state, { change, entries, floats });
+    else if (decided === undefined) command.resolve({ kind: 'unchanged', state });
+    else this.#submit(command, state, decided);
     return true;
   }
 
@@ -264,12 +244,8 @@ export class ConversationWriter {
       if (state.tenant !== command.tenant) throw notFound();
       const next = this.#next(state);
       const change = await command.decide(state, next);
-      if (change === undefined) {
-        command.resolve({ kind: 'unchanged', state });
-      } else {
-        const entries = change.entries.map((draft, index) => place(draft, this.#id, next.seq + index, next.now));
-        this.#submit(command, state, { change, entries, floats: false });
-      }
+      if (change === undefined) command.resolve({ kind: 'unchanged', state });
+      else this.#submit(command, state, decidedAt(change, this.#id, next, false));
     } catch (error) {
       command.reject(error);
     }
@@ -281,32 +257,11 @@ export class ConversationWriter {
     return { seq: state.lastSeq + 1, now: this.#options.clock.now() };
   }
 
-  /** Messages of several nodes do not wait for one another: where others write too, they go to the end of the log, wherever it is. */
-  #mayFloat({ amended, capacityGuard, attach, detach }: Change, entries: readonly StoredEntry[]): boolean {
-    if (this.#options.shared === undefined) return false;
-    return (amended ?? capacityGuard ?? attach ?? detach) === undefined && !entries.some(changesFacts);
-  }
-
   #submit(command: Command, state: ConversationState, decided: Decided): void {
-    const { change, entries, floats } = decided;
-    const next = entries.reduce(fold, state);
+    const { write, next } = appendOf(decided, state, this.#chain);
     this.#expected = next;
     this.#underWay += 1;
-    this.#floating = floats;
-    const write: Append = {
-      tenant: state.tenant,
-      conversationId: this.#id,
-      expectedSeq: state.lastSeq,
-      restsOnFacts: floats ? state.factsSeq : undefined,
-      entries,
-      clientKey: change.clientKey,
-      amended: change.amended,
-      capacityGuard: change.capacityGuard,
-      attach: change.attach,
-      detach: change.detach,
-      chain: this.#chain,
-      facts: entries.some(changesFacts) ? factsOf(next) : undefined,
-    };
+    this.#floating = decided.floats;
     this.#options.store.append(write).then(
       (outcome) => {
         this.#settle(command, decided, outcome, next);
@@ -326,7 +281,7 @@ export class ConversationWriter {
     const { change } = decided;
     switch (outcome.kind) {
       case 'committed': {
-        const { entries, state } = this.#standing(decided, outcome.firstSeq, next);
+        const { entries, state } = standing(decided, this.#committed, next, outcome.firstSeq);
         this.#committed = state;
         published(this.#options, state, entries);
         command.resolve({ kind: 'committed', state, entries });
@@ -354,6 +309,8 @@ export class ConversationWriter {
         // After a failed write of ours this one was bound to conflict; otherwise another node has written.
         if (this.#broken === 'no') this.#break('reload');
         command.attempts += 1;
+        // What it is decided on next may be old again.
+        command.fresh = false;
         if (command.attempts < MAX_ATTEMPTS) this.#retry.push(command);
         else
           command.reject(
@@ -365,26 +322,6 @@ export class ConversationWriter {
         break;
     }
     this.#landed();
-  }
-
-  /** The entries where they stand, and the state with them. */
-  #standing(
-    { change, entries }: Decided,
-    firstSeq: number | undefined,
-    next: ConversationState,
-  ): { entries: readonly StoredEntry[]; state: ConversationState } {
-    const [first] = entries;
-    const before = this.#committed;
-    if (first === undefined || before === undefined) return { entries, state: next };
-    const isWhereSaid = firstSeq === undefined || firstSeq === first.seq;
-    if (isWhereSaid && before.lastSeq === first.seq - 1) return { entries, state: next };
-    const seq = firstSeq ?? first.seq;
-    const now = Date.parse(first.at);
-    const moved = isWhereSaid
-      ? entries
-      : change.entries.map((draft, index) => place(draft, this.#id, seq + index, now));
-    // What others wrote in between has changed no facts.
-    return { entries: moved, state: moved.reduce(fold, { ...before, lastSeq: seq - 1 }) };
   }
 
   #break(kind: 'redecide' | 'reload'): void {

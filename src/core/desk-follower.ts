@@ -88,12 +88,23 @@ export class DeskFollower {
 
   #learn({ agents, presences, conversations }: Changes, alive: ReadonlySet<string>): void {
     const { journal } = this.#desk;
-    for (const record of agents) this.#desk.agents.learn(record);
-    for (const { nodeId, presence } of presences) this.#desk.agents.learnPresence(nodeId, presence);
-    this.#desk.agents.nodesChanged(alive);
+    for (const record of agents) this.#take(() => this.#desk.agents.learn(record));
+    for (const { nodeId, presence } of presences) this.#take(() => this.#desk.agents.learnPresence(nodeId, presence));
+    this.#take(() => this.#desk.agents.nodesChanged(alive));
     for (const { state, entries } of conversations) {
-      journal.learnState(state);
-      this.#follow(state, entries);
+      this.#take(() => {
+        journal.learnState(state);
+        this.#follow(state, entries);
+      });
+    }
+  }
+
+  /** It is not told again: what one piece of news makes fail must not cost the rest. */
+  #take(news: () => void): void {
+    try {
+      news();
+    } catch (error) {
+      this.#options.log.error({ error }, 'what another node did could not be taken in');
     }
   }
 

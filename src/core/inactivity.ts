@@ -3,7 +3,7 @@ import type { User } from '../contract/schemas.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { ConversationState, Store, StoredEntry } from '../ports/store.ts';
-import type { Change } from './conversation-writer.ts';
+import type { Change } from './placing.ts';
 import { closedDraft } from './desk-times.ts';
 import type { Journal } from './journal.ts';
 import { noticeDraft } from './notices.ts';

@@ -60,6 +60,8 @@ export interface NodePeersOptions {
 
 /** Beats in the time of a lease, when nothing else makes one. */
 const BEATS_PER_LEASE = 5;
+/** However long a lease is: what a lost nudge has not brought is at most so late. */
+const MAX_PAUSE_MS = 1_000;
 /** Nudges that come together are answered together. */
 const MIN_PAUSE_MS = 5;
 /** How often what hints may have missed is looked for while the bus works. */
@@ -67,7 +69,7 @@ const COMPARE_MS = 5_000;
 
 /**
  * Beats: says that this node lives and what is new here, and learns what is new elsewhere. A beat comes with each nudge of the bus, and
- * several in the time of a lease without any, so that a lost nudge costs a second at most.
+ * at least one a second without any, so that a lost nudge costs a second at most.
  */
 export class NodePeers implements Peers {
   readonly #options: NodePeersOptions;
@@ -103,15 +105,19 @@ export class NodePeers implements Peers {
   }
 
   owns(name: string): boolean {
-    const { nodeId, nodeLeaseMs, clock } = this.#options;
     // The others may count this node as dead: it does nothing in their place.
-    if (clock.now() - this.#beatenAt > nodeLeaseMs) return false;
+    if (!this.#isLeased) return false;
     let owner = this.#owners.get(name);
     if (owner === undefined) {
       owner = ownerOf(name, this.#alive);
       this.#owners.set(name, owner);
     }
-    return owner === nodeId;
+    return owner === this.#options.nodeId;
+  }
+
+  get #isLeased(): boolean {
+    const { clock, nodeLeaseMs } = this.#options;
+    return clock.now() - this.#beatenAt <= nodeLeaseMs;
   }
 
   present(presence: Presence): void {
@@ -154,7 +160,8 @@ export class NodePeers implements Peers {
 
   #await(): void {
     this.#cancel();
-    this.#cancel = this.#options.clock.after(this.#options.nodeLeaseMs / BEATS_PER_LEASE, () => {
+    const { clock, nodeLeaseMs } = this.#options;
+    this.#cancel = clock.after(Math.min(MAX_PAUSE_MS, nodeLeaseMs / BEATS_PER_LEASE), () => {
       this.#soon();
       this.#await();
     });
@@ -178,11 +185,14 @@ export class NodePeers implements Peers {
       this.#wanted = false;
       const waiting = this.#waiting;
       this.#waiting = [];
+      const lapsed = !this.#isLeased;
       try {
         const changes = await this.#beat();
         if (this.#failing) log.info({}, 'the store tells again what other nodes do');
         this.#failing = false;
         this.#learn(changes);
+        // What should have been done meanwhile was nobody's: it is looked for now.
+        if (lapsed) this.#listener?.nodesChanged([]);
       } catch (error) {
         if (!this.#failing) log.error({ error }, 'the store does not tell what other nodes do');
         this.#failing = true;

@@ -29,6 +29,8 @@ export class PresencesElsewhere {
   /** Gives what does not count any more, because its node is gone, and what counts again. */
   setAlive(alive: ReadonlySet<string>): { presence: Presence; gone: boolean }[] {
     const before = this.#alive;
+    // With each beat, and hardly ever another.
+    if (before.size === alive.size && [...alive].every((id) => before.has(id))) return [];
     this.#alive = alive;
     return [...this.#presences.values()].flatMap((byNode) =>
       [...byNode]

@@ -28,6 +28,7 @@ export interface Store {
   open(write: Open): Promise<OpenOutcome>;
   /** Moves a cursor forward, never back, and gives it as it stands then. */
   moveCursor(move: CursorMove): Promise<CursorRecord>;
+  /** Where other processes write, one whose status is newer stays as it is. */
   saveAgent(agent: AgentRecord): Promise<void>;
 
   conversation(tenant: string, conversationId: string): Promise<ConversationState | null>;

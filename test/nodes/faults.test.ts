@@ -145,3 +145,40 @@ describe('while Postgres', () => {
     },
   );
 });
+
+describe('while Postgres hangs for longer than leases last', () => {
+  const limits = { nodeLeaseMs: 1_500, agentLeaseMs: 2_000 };
+  let lapsing: TestNodes;
+  beforeAll(async () => {
+    // One alone does not see others come back, which would make it look for what there is to do.
+    lapsing = await startNodes({ count: 1, limits });
+  });
+  afterAll(() => lapsing.stop());
+
+  it('[NODE-3] what was to be done meanwhile is done afterwards: who went in it does not keep his conversations', async () => {
+    const lapsingUrl = lapsing.servers[0]?.url ?? '';
+    const company = new Company((identity, options) => clients.connect(lapsingUrl, identity, options));
+    const boss = await company.supervisor('boss');
+    const bob = await company.online('bob', 5);
+    const { id } = await open(await company.customer('ann'));
+    await until('the assignment', () => bob.all('conversation:assigned').length === 1);
+    lapsing.postgres.pause();
+    try {
+      bob.close();
+      // Nobody counts as alive at its end, so that nobody acts at it.
+      const overAt = Date.now() + limits.nodeLeaseMs + limits.agentLeaseMs + 1_000;
+      await until('his lease to be over', () => Date.now() > overAt, 10_000);
+    } finally {
+      lapsing.postgres.resume();
+    }
+    const state = await until(
+      'the conversation to be in the queue again',
+      async () => {
+        const reply = await boss.reply('conversation:get', { conversationId: id });
+        return reply.ok && reply.data.conversation.status === 'queued' && reply.data.conversation;
+      },
+      15_000,
+    );
+    expect(state).toMatchObject({ assignee: null, queue: { position: 1 } });
+  });
+});

@@ -133,7 +133,7 @@ describe('nodes that share a Postgres database', () => {
     const record = JSON.stringify(agentRecord('acme', 'late'));
     const entry = JSON.stringify(messageEntry(facts, 2));
     const late = await transaction(
-      `INSERT INTO agents VALUES ('acme', 'late', '${record}', pg_current_xact_id())`,
+      `INSERT INTO agents VALUES ('acme', 'late', '${timeOf(2)}', '${record}', pg_current_xact_id())`,
       `INSERT INTO entries SELECT n, 2, pg_current_xact_id(), 0, '${timeOf(2)}', NULL, NULL, '${entry}' FROM conversations WHERE id = '${facts.id}'`,
       `UPDATE heads SET last_seq = 2 WHERE id = '${facts.id}'`,
     );

@@ -115,7 +115,7 @@ export class PostgresStore implements Store {
     this.#checkOpen();
     const [tenant, agentId, record] = [columnText(agent.tenant), columnText(agent.user.id), JSON.stringify(agent)];
     return this.#lanes.add(`agent ${tenant} ${agentId}`, undefined, async () => {
-      await this.#database.write(saveAgent(tenant, agentId, record));
+      await this.#database.write(saveAgent(tenant, agentId, agent.statusAt, record));
     });
   }
 

@@ -19,12 +19,15 @@ export const moveCursor = ({ conversationId, userId, seqs }: PlainCursor): State
   values: [conversationId, userId, numberArray(seqs)],
 });
 
-export const saveAgent = (tenant: string, agentId: string, record: string): Statement => ({
+/** What one node learns from a token must not undo what somebody has said of himself on another meanwhile. */
+export const saveAgent = (tenant: string, agentId: string, statusAt: string, record: string): Statement => ({
   name: 'save-agent',
   text: `
-    INSERT INTO agents (tenant, agent_id, record, written) VALUES ($1, $2, $3, pg_current_xact_id())
-    ON CONFLICT (tenant, agent_id) DO UPDATE SET record = excluded.record, written = excluded.written`,
-  values: [tenant, agentId, record],
+    INSERT INTO agents AS a (tenant, agent_id, status_at, record, written) VALUES ($1, $2, $3, $4, pg_current_xact_id())
+    ON CONFLICT (tenant, agent_id) DO UPDATE
+    SET status_at = excluded.status_at, record = excluded.record, written = excluded.written
+    WHERE a.status_at <= excluded.status_at`,
+  values: [tenant, agentId, statusAt, record],
 });
 
 /** The value that stands, which is `fresh` if there was none. Of two that come at once the second waits for the first. */

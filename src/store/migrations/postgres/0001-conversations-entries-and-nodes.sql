@@ -83,6 +83,8 @@ CREATE TABLE cursors (
 CREATE TABLE agents (
   tenant text COLLATE "C" NOT NULL,
   agent_id text COLLATE "C" NOT NULL,
+  -- Its statusAt: a record with an older one does not replace it.
+  status_at text COLLATE "C" NOT NULL,
   -- JSON of AgentRecord.
   record text NOT NULL,
   -- The transaction that wrote it last.
