@@ -20,7 +20,7 @@ const start = (uploadBytesPerSecond: number, requestTimeoutMs = 10_000) => {
   const taken: { name: string; atMs: number }[] = [];
   const refused: unknown[] = [];
   const take = (name: string, bytes: number): void => {
-    pace.take(bytes).then(
+    pace.take(bytes, clock.now()).then(
       () => taken.push({ name, atMs: clock.now() }),
       (error: unknown) => refused.push(error),
     );

@@ -4,6 +4,8 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** Shorter waits are not worth a timer: what they let through early is waited for by the next. */
 const MIN_WAIT_MS = 2;
+/** To come back sooner than that only meets the same refusal. */
+const MIN_RETRY_MS = 100;
 
 /**
  * What this process takes of all uploads together: so many bytes a second, as they come. Whoever uploads waits for
@@ -23,18 +25,23 @@ export class Pace {
     this.#longestWaitMs = limits.requestTimeoutMs / 2;
   }
 
-  /** Resolves when the bytes may be taken. @throws rate_limited when that would be too late to answer in time */
-  async take(bytes: number): Promise<void> {
+  /**
+   * Resolves when the bytes may be taken.
+   *
+   * @param cameAt when the request for it came, milliseconds since 1970; it may have waited for others before
+   * @throws rate_limited when that would be too late to answer in time
+   */
+  async take(bytes: number, cameAt: number): Promise<void> {
     const now = this.#clock.now();
     // Time in which nobody uploaded is not made up for.
     const startAt = Math.max(now, this.#freeAt);
     const waitMs = startAt - now;
-    if (waitMs > this.#longestWaitMs) {
+    if (startAt - cameAt > this.#longestWaitMs) {
       throw new DeskwireError(
         'rate_limited',
         'More is uploaded to this server than it takes (limits.uploadBytesPerSecond).',
         {
-          retryAfterMs: Math.ceil(waitMs - this.#longestWaitMs / 2),
+          retryAfterMs: Math.max(MIN_RETRY_MS, Math.ceil(waitMs - this.#longestWaitMs / 2)),
         },
       );
     }

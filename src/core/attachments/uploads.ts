@@ -116,6 +116,7 @@ export class Uploads {
    * @throws not_found, offset_mismatch, payload_too_large, unsupported_media_type
    */
   chunk(actor: Actor, { attachmentId, offset, data }: Payload<'attachment:chunk'>): Promise<number> {
+    const cameAt = this.#options.clock.now();
     return this.#inTurn(attachmentId, async (line) => {
       const record = await this.#own(line, actor, attachmentId);
       const { size } = record.announced;
@@ -140,6 +141,7 @@ export class Uploads {
         );
       }
       if (offset === 0) await this.#lookEarly(line, record, data);
+      await this.#pace.take(data.length, cameAt);
       await this.#append(line, attachmentId, offset, data);
       return end;
     });
@@ -236,7 +238,6 @@ export class Uploads {
   }
 
   async #append(line: Line, attachmentId: string, offset: number, data: Uint8Array): Promise<void> {
-    await this.#pace.take(data.length);
     // Unknown until it is known: an error may have taken bytes that were received before.
     line.received = undefined;
     const kept = await this.#options.blobs.append(attachmentId, offset, data);
