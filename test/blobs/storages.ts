@@ -9,7 +9,7 @@ import { startS3 } from '../support/s3.ts';
 import { silentLog } from '../support/store.ts';
 
 export interface Storage {
-  /** Another process's view of it. A process is killed by being forgotten: nothing is closed, nothing sent. */
+  /** Another process's view of it. A process is killed by being forgotten: nothing is closed before `remove`, nothing sent. */
   open(): Promise<Blobs>;
   /** Whether an upload may lose bytes when its process dies. */
   readonly losesTails: boolean;
@@ -32,8 +32,14 @@ export const diskStorage = (folder?: string): Promise<Storage> => {
   const base = mkdtempSync(join(tmpdir(), 'deskwire-blobs-'));
   const root = folder ?? join(base, 'attachments');
   const away = join(base, 'away');
+  /** The killed ones among them have files open that nobody else would close. */
+  const opened: Blobs[] = [];
   return Promise.resolve({
-    open: () => openDiskBlobs({ folder: root, log: silentLog }),
+    open: async () => {
+      const blobs = await openDiskBlobs({ folder: root, log: silentLog });
+      opened.push(blobs);
+      return blobs;
+    },
     losesTails: false,
     manyUploads: 600,
     clockErrorMs: 100,
@@ -49,9 +55,9 @@ export const diskStorage = (folder?: string): Promise<Storage> => {
       return Promise.resolve();
     },
     top: () => readdirSync(root).sort(),
-    remove: () => {
+    remove: async () => {
+      await Promise.all(opened.map((blobs) => blobs.close()));
       rmSync(base, { recursive: true, force: true });
-      return Promise.resolve();
     },
   });
 };

@@ -10,9 +10,7 @@ import { createRooms } from '../../src/transport/socketio/rooms.ts';
 import { createSocketServer } from '../../src/transport/socketio/socketio.ts';
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { failOnRejections, keptLog } from './support.ts';
-
-failOnRejections();
+import { keptLog } from './support.ts';
 
 interface Node {
   readonly connections: RedisConnections;

@@ -2,25 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { hashSlot } from '../../src/cluster/hash-slot.ts';
 import { startCluster, startSentinels, type RedisProcess } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import {
-  both,
-  ending,
-  expectAllHeard,
-  failOnRejections,
-  listen,
-  listenToAll,
-  names,
-  note,
-  start,
-  startNode,
-} from './support.ts';
-
-failOnRejections();
+import { both, expectAllHeard, listen, listenToAll, names, note, startNode, twoNodesOn } from './support.ts';
 
 describe('sentinels', () => {
   it('name another master when the first dies: the bus goes there by itself', async () => {
-    const place = ending(await startSentinels());
-    const [a, b] = await start(place.url);
+    const [place, a, b] = await twoNodesOn(startSentinels());
     const channels = await listenToAll(b, names('c', 40));
     const first = await place.masterPort();
     await place.servers.find(({ port }) => port === first)?.kill();
@@ -31,8 +17,7 @@ describe('sentinels', () => {
   });
 
   it('name another master when the first freezes, and the first thaws as a replica: nobody stays with it', async () => {
-    const place = ending(await startSentinels({ count: 1 }));
-    const [a, b] = await start(place.url);
+    const [place, a, b] = await twoNodesOn(startSentinels({ count: 1 }));
     const channels = await listenToAll(b, names('c', 40));
     const first = await place.masterPort();
     const frozen = place.servers.find(({ port }) => port === first);
@@ -55,8 +40,7 @@ describe('a cluster', () => {
   const killFirst = (first: RedisProcess | undefined) => first?.kill();
 
   it('replaces a dead master: its channels go to the replica, the others are not touched', async () => {
-    const cluster = ending(await startCluster());
-    const [a, b] = await start(cluster.url);
+    const [cluster, a, b] = await twoNodesOn(startCluster());
     const channels = await listenToAll(b, ids);
     await expectAllHeard(a, channels);
     await killFirst(cluster.nodes[0]);
@@ -71,8 +55,7 @@ describe('a cluster', () => {
   });
 
   it('makes master and replica change places: the same', async () => {
-    const cluster = ending(await startCluster());
-    const [a, b] = await start(cluster.url);
+    const [cluster, a, b] = await twoNodesOn(startCluster());
     const channels = await listenToAll(b, ids);
     await cluster.nodes[3]?.command('CLUSTER', 'FAILOVER');
     await expect
@@ -94,8 +77,7 @@ describe('a cluster', () => {
   });
 
   it('moves a slot between living masters: its channels go along', async () => {
-    const cluster = ending(await startCluster());
-    const [a, b] = await start(cluster.url);
+    const [cluster, a, b] = await twoNodesOn(startCluster());
     const channels = await listenToAll(b, ids);
     const moved = ids.find(inFirst) ?? '';
     await cluster.moveSlot(hashSlot(`deskwire:c:${moved}`), 0, 1);
@@ -117,8 +99,7 @@ describe('a cluster', () => {
   });
 
   it('dies as a whole and comes back: also those who start meanwhile find it', async () => {
-    const cluster = ending(await startCluster());
-    const [a, b] = await start(cluster.url);
+    const [cluster, a, b] = await twoNodesOn(startCluster());
     const channels = await listenToAll(b, ids);
     await Promise.all(cluster.nodes.map((node) => node.kill()));
     await both([a, b], false, 3000);
@@ -133,8 +114,7 @@ describe('a cluster', () => {
   });
 
   it('freezes in one master: it counts as gone within about two seconds', async () => {
-    const cluster = ending(await startCluster());
-    const [a, b] = await start(cluster.url);
+    const [cluster, a, b] = await twoNodesOn(startCluster());
     const channels = await listenToAll(b, ids);
     cluster.nodes[0]?.pause();
     await both([a, b], false, 2600);

@@ -1,25 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import {
-  both,
-  ending,
-  expectAllHeard,
-  failOnRejections,
-  listen,
-  listenToAll,
-  names,
-  note,
-  start,
-  startNode,
-} from './support.ts';
-
-failOnRejections();
+import { both, ending, expectAllHeard, listen, listenToAll, names, note, startNode, twoNodesOn } from './support.ts';
 
 describe('one Redis', () => {
   it('dies and comes back: nothing throws or waits, and all subscriptions are in force before connected is told', async () => {
-    const redis = ending(await startRedis());
-    const [a, b] = await start(redis.url);
+    const [redis, a, b] = await twoNodesOn(startRedis());
     const before = await listenToAll(b, names('before', 1200));
     const inForce: number[] = [];
     b.bus.onConnected((connected) => {
@@ -53,8 +39,7 @@ describe('one Redis', () => {
   });
 
   it('is logged once when it is gone and once when it is back, however often it was tried', async () => {
-    const redis = ending(await startRedis());
-    const [a] = await start(redis.url);
+    const [redis, a] = await twoNodesOn(startRedis());
     await redis.kill();
     await both([a], false, 1000);
     // Long enough for many tries; what ends the wait is Redis, not a clock.
@@ -71,8 +56,7 @@ describe('one Redis', () => {
   });
 
   it('freezes: it counts as gone within about two seconds, holds nobody, and works again when it thaws', async () => {
-    const redis = ending(await startRedis());
-    const [a, b] = await start(redis.url);
+    const [redis, a, b] = await twoNodesOn(startRedis());
     const channels = await listenToAll(b, names('c', 50));
     redis.pause();
     const froze = Date.now();
@@ -88,8 +72,7 @@ describe('one Redis', () => {
   });
 
   it('freezes and stays so: the connections end at once all the same', async () => {
-    const redis = ending(await startRedis());
-    const [a] = await start(redis.url);
+    const [redis, a] = await twoNodesOn(startRedis());
     redis.pause();
     a.bus.publish('c', note('lost'));
     const began = performance.now();
@@ -125,8 +108,7 @@ describe('one Redis', () => {
   });
 
   it('takes back the right to listen: connected is not told before every subscription is confirmed again', async () => {
-    const redis = ending(await startRedis());
-    const [a, b] = await start(redis.url);
+    const [redis, a, b] = await twoNodesOn(startRedis());
     const channels = await listenToAll(b, names('c', 5));
     const tries = async (): Promise<number> =>
       Number(/total_connections_received:(\d+)/.exec(String(await redis.command('INFO', 'stats')))?.[1]);
@@ -148,8 +130,7 @@ describe('one Redis', () => {
   });
 
   it('cuts connections again and again: they come back each time', async () => {
-    const redis = ending(await startRedis());
-    const [a, b] = await start(redis.url);
+    const [redis, a, b] = await twoNodesOn(startRedis());
     const channels = await listenToAll(b, names('c', 30));
     for (const type of ['normal', 'pubsub', 'normal', 'pubsub'] as const) {
       const [seenA, seenB] = [a.changes.length, b.changes.length];
@@ -161,8 +142,7 @@ describe('one Redis', () => {
   });
 
   it('drops notes when Redis takes no more, and makes up for them with a nudge', async () => {
-    const redis = ending(await startRedis());
-    const [a, b] = await start(redis.url);
+    const [, a, b] = await twoNodesOn(startRedis());
     let nudged = 0;
     b.bus.onNudge(() => (nudged += 1));
     const { heard } = await listen(b, 'c_1');

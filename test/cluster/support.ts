@@ -29,6 +29,13 @@ export interface TestNode {
   readonly changes: boolean[];
 }
 
+/** In every file that imports this, a test fails in which a promise was rejected and nobody looked. */
+const rejections: unknown[] = [];
+process.on('unhandledRejection', (error) => rejections.push(error));
+afterEach(() => {
+  expect(rejections.splice(0)).toEqual([]);
+});
+
 let nodes = 0;
 
 /** What a node has of Redis; it is closed with the test. */
@@ -60,15 +67,6 @@ export const listen = async (node: TestNode, conversationId: string): Promise<{ 
   return { heard, end };
 };
 
-/** Fails a test in which a promise was rejected and nobody looked. To be called once in a file. */
-export const failOnRejections = (): void => {
-  const rejections: unknown[] = [];
-  process.on('unhandledRejection', (error) => rejections.push(error));
-  afterEach(() => {
-    expect(rejections.splice(0)).toEqual([]);
-  });
-};
-
 /** Ends with the test. */
 export const ending = <T extends { stop(): Promise<void> }>(started: T): T => {
   onTestFinished(() => started.stop());
@@ -82,10 +80,14 @@ export const both = (nodes: readonly TestNode[], connected: boolean, timeoutMs: 
     timeoutMs,
   );
 
-export const start = async (url: string): Promise<[TestNode, TestNode]> => {
-  const nodes: [TestNode, TestNode] = [await startNode(url), await startNode(url)];
-  expect(nodes.map(({ bus }) => bus.connected)).toEqual([true, true]);
-  return nodes;
+/** Two nodes on a place that ends with the test. */
+export const twoNodesOn = async <T extends { readonly url: string; stop(): Promise<void> }>(
+  starting: Promise<T>,
+): Promise<[T, TestNode, TestNode]> => {
+  const place = ending(await starting);
+  const [a, b] = [await startNode(place.url), await startNode(place.url)];
+  expect([a, b].map(({ bus }) => bus.connected)).toEqual([true, true]);
+  return [place, a, b];
 };
 
 /** Every one of these channels works, and did not have to be asked for again. */

@@ -1,4 +1,5 @@
 import type { User } from '../../src/contract/schemas.ts';
+import { type DraftOf, place } from '../../src/core/draft.ts';
 import type { AgentRecord, Append, AppendOutcome, Facts, Open, Store, StoredEntry } from '../../src/ports/store.ts';
 
 let count = 0;
@@ -43,41 +44,42 @@ export const factsOf = (fields: Partial<Facts> = {}): Facts => ({
   ...fields,
 });
 
-export const openedEntry = (facts: Facts): StoredEntry => ({
-  id: `${facts.id}-1`,
-  conversationId: facts.id,
-  seq: 1,
-  type: 'conversation:opened',
-  at: timeOf(1),
-  author: facts.customer,
-  visibility: 'all',
-  clientConversationId: facts.clientConversationId,
-  customer: facts.customer,
-  subject: facts.subject,
-  department: facts.department,
-  priority: facts.priority,
-  skills: facts.skills,
-  metadata: facts.metadata,
-});
+export const openedEntry = (facts: Facts): StoredEntry =>
+  place(
+    {
+      type: 'conversation:opened',
+      author: facts.customer,
+      visibility: 'all',
+      clientConversationId: facts.clientConversationId,
+      customer: facts.customer,
+      subject: facts.subject,
+      department: facts.department,
+      priority: facts.priority,
+      skills: facts.skills,
+      metadata: facts.metadata,
+    },
+    facts.id,
+    1,
+    Date.parse(timeOf(1)),
+  );
 
 export const messageEntry = (
   facts: Facts,
   seq: number,
-  fields: Partial<StoredEntry<'message:created'>> = {},
-): StoredEntry<'message:created'> => ({
-  id: `${facts.id}-${String(seq)}`,
-  conversationId: facts.id,
-  seq,
-  type: 'message:created',
-  at: timeOf(seq),
-  author: facts.customer,
-  visibility: 'all',
-  clientMessageId: `message-${String(seq)}`,
-  text: `text ${String(seq)}`,
-  format: 'plain',
-  attachments: [],
-  ...fields,
-});
+  { at = timeOf(seq), ...fields }: Partial<StoredEntry<'message:created'>> = {},
+): StoredEntry<'message:created'> => {
+  const draft: DraftOf<'message:created'> = {
+    type: 'message:created',
+    author: facts.customer,
+    visibility: 'all',
+    clientMessageId: `message-${String(seq)}`,
+    text: `text ${String(seq)}`,
+    format: 'plain',
+    attachments: [],
+    ...fields,
+  };
+  return place(draft, facts.id, seq, Date.parse(at)) as StoredEntry<'message:created'>;
+};
 
 export const openOf = (facts: Facts, message?: Partial<StoredEntry<'message:created'>>): Open => {
   if (message === undefined) return { facts, entries: [openedEntry(facts)] };
@@ -136,16 +138,12 @@ export const factsChange = (facts: Facts, seq: number, fields: Partial<Facts>): 
     conversationId: facts.id,
     expectedSeq: seq - 1,
     entries: [
-      {
-        id: `${facts.id}-${String(seq)}`,
-        conversationId: facts.id,
+      place(
+        { type: 'conversation:updated', author: null, visibility: 'all', subject: changed.subject },
+        facts.id,
         seq,
-        type: 'conversation:updated',
-        at: timeOf(seq),
-        author: null,
-        visibility: 'all',
-        subject: changed.subject,
-      },
+        Date.parse(timeOf(seq)),
+      ),
     ],
     facts: changed,
   };

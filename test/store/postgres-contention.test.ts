@@ -1,58 +1,27 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Client } from 'pg';
-import { noMetrics } from '../../src/ports/metrics.ts';
-import type { AppendOutcome, Store } from '../../src/ports/store.ts';
-import { type PostgresStoreOptions, openPostgresStore } from '../../src/store/postgres/store.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { describe, expect, it } from 'vitest';
+import type { AgentRecord, AppendOutcome } from '../../src/ports/store.ts';
 import { Random, seedOf } from '../support/random.ts';
-import { silentLog } from '../support/store.ts';
 import { begin, begun, readyOf, uploadOf } from './attachment-builders.ts';
-import { factsChange, factsOf, fill, messageEntry, opened, openOf, send, seqsOf, unique, user } from './builders.ts';
+import {
+  agentRecord,
+  factsChange,
+  factsOf,
+  messageEntry,
+  opened,
+  openOf,
+  send,
+  timeOf,
+  unique,
+  user,
+} from './builders.ts';
+import { kindsOf, messagesOf, nextTurn, wholeLog } from './checks.ts';
+import { keepChanging } from './contract-commits-suite.ts';
+import { lockOf, postgresScene } from './postgres-scene.ts';
 
 /** What one database promises to several stores on it. */
 describe('several stores on one Postgres database', () => {
-  let postgres: TestPostgres;
-  let url: string;
-  let stores: Store[];
-  beforeAll(async () => {
-    postgres = await startPostgres({ fsync: false });
-  });
-  afterAll(() => postgres.remove());
-  beforeEach(async () => {
-    url = await postgres.newDatabase();
-    stores = [];
-  });
-  afterEach(() => Promise.all(stores.map((store) => store.close())));
-
-  const open = async (options: Partial<PostgresStoreOptions> = {}): Promise<Store> => {
-    const { store } = await openPostgresStore({ url, log: silentLog, metrics: noMetrics, ...options });
-    stores.push(store);
-    return store;
-  };
-  const two = async (): Promise<[Store, Store]> => [await open(), await open()];
-  const kinds = (outcomes: readonly { kind: string }[]): string[] => outcomes.map(({ kind }) => kind).sort();
-
-  /** A connection of somebody else, in a transaction. */
-  const holding = async (sql: string): Promise<Client> => {
-    const client = new Client({ connectionString: url });
-    await client.connect();
-    await client.query('BEGIN');
-    await client.query(sql);
-    return client;
-  };
-  const waiters = async (): Promise<number> => {
-    const rows = await postgres.query<{ count: number }>(
-      url,
-      'SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted',
-    );
-    return rows[0]?.count ?? 0;
-  };
-  const untilWaiters = async (count: number): Promise<void> => {
-    const deadline = Date.now() + 5_000;
-    while ((await waiters()) < count) {
-      if (Date.now() > deadline) throw new Error(`waited for ${String(count)} that wait for locks`);
-    }
-  };
+  const scene = postgresScene();
+  const { open, two } = scene;
 
   it.each(['in one batch', 'one by one', 'with more than entries'])(
     '[STORE-2] what was decided on a write that is not made is not made either, though another process filled its place: %s',
@@ -62,12 +31,15 @@ describe('several stores on one Postgres database', () => {
       expect(await send(other, facts, 2, { clientMessageId: 'theirs' })).toEqual({ kind: 'committed' });
       // Decided when the last seq was 1; the last of these expects 2, and there is a 2 now.
       const chain = { broken: false };
-      const writes = [2, 3, 4].map((seq) =>
-        how === 'with more than entries'
-          ? one.append({ ...factsChange(facts, seq, { subject: `ours ${String(seq)}` }), chain })
-          : send(one, facts, seq, { clientMessageId: `ours-${String(seq)}` }, { chain }),
-      );
-      if (how === 'one by one') for (const write of writes) await write;
+      const writes: Promise<AppendOutcome>[] = [];
+      for (const seq of [2, 3, 4]) {
+        const write =
+          how === 'with more than entries'
+            ? one.append({ ...factsChange(facts, seq, { subject: `ours ${String(seq)}` }), chain })
+            : send(one, facts, seq, { clientMessageId: `ours-${String(seq)}` }, { chain });
+        writes.push(write);
+        if (how === 'one by one') await write.then(nextTurn);
+      }
       expect(await Promise.all(writes)).toEqual(Array(3).fill({ kind: 'conflict' }));
       expect((await one.heads([facts.id])).get(facts.id)).toBe(2);
       expect((await one.conversation(facts.tenant, facts.id))?.subject).toBe(facts.subject);
@@ -87,7 +59,7 @@ describe('several stores on one Postgres database', () => {
           [0, 1, 2].map((place) => send(store, facts, 2, { clientMessageId: `m-${String(node)}-${String(place)}` })),
         ),
       );
-      expect(kinds(outcomes)).toEqual(['committed', ...Array<string>(5).fill('conflict')]);
+      expect(kindsOf(outcomes)).toEqual(['committed', ...Array<string>(5).fill('conflict')]);
     }
   });
 
@@ -121,12 +93,9 @@ describe('several stores on one Postgres database', () => {
     };
     await Promise.all(Array.from({ length: 12 }, (_, index) => writer(index)));
     const logged: (string | null)[] = [];
-    for (const facts of conversations) {
-      const page = await all[0].entries({ conversationId: facts.id, audience: 'staff', afterSeq: 0, limit: 5_000 });
-      const entries = page?.entries ?? [];
-      expect(seqsOf(entries), `seed ${String(seed)}`).toEqual(entries.map((_, index) => index + 1));
-      expect(page?.lastSeq).toBe(entries.length);
-      logged.push(...entries.flatMap((entry) => (entry.type === 'message:created' ? [entry.text] : [])));
+    for (const { id } of conversations) {
+      const entries = await wholeLog(all[1], id, `seed ${String(seed)}`);
+      logged.push(...messagesOf(entries).map(({ text }) => text));
     }
     expect(logged.sort(), `seed ${String(seed)}`).toEqual([...committed.values()].sort());
   });
@@ -134,17 +103,16 @@ describe('several stores on one Postgres database', () => {
   it('[STORE-2] decides by what was committed while a write waited for the conversation', async () => {
     const [one, other] = await two();
     const facts = await opened(one);
-    const holder = await holding(`SELECT FROM heads WHERE id = '${facts.id}' FOR UPDATE`);
+    const holder = await scene.transaction(lockOf(facts));
     const change = one.append(factsChange(facts, 2, { subject: 'first' }));
-    await untilWaiters(1);
+    await scene.untilWaiters(1);
     // Both statements began before anything was committed.
     const late = Promise.all([
       send(other, facts, 2, { clientMessageId: 'late' }),
       other.append(factsChange(facts, 3, { subject: 'second' })),
     ]);
-    await untilWaiters(2);
-    await holder.query('COMMIT');
-    await holder.end();
+    await scene.untilWaiters(2);
+    await scene.end(holder, 'COMMIT');
     expect(await change).toEqual({ kind: 'committed' });
     expect(await late).toEqual([{ kind: 'conflict' }, { kind: 'committed' }]);
     expect(await one.conversation(facts.tenant, facts.id)).toMatchObject({ subject: 'second', lastSeq: 3 });
@@ -160,7 +128,7 @@ describe('several stores on one Postgres database', () => {
     for (let round = 3; round < 30; round++) {
       // Sent to both at once: to one as it would be next, to the other as if nothing had been.
       const outcomes = await Promise.all([send(one, facts, round), send(other, facts, round)]);
-      expect(kinds(outcomes)).toEqual(['committed', 'duplicate']);
+      expect(kindsOf(outcomes)).toEqual(['committed', 'duplicate']);
     }
   });
 
@@ -196,7 +164,7 @@ describe('several stores on one Postgres database', () => {
           }),
         ),
       );
-      expect(kinds(outcomes)).toEqual([
+      expect(kindsOf(outcomes)).toEqual([
         ...Array<string>(5).fill('capacity_reached'),
         ...Array<string>(3).fill('committed'),
       ]);
@@ -225,11 +193,11 @@ describe('several stores on one Postgres database', () => {
     const begins = await Promise.all(
       Array.from({ length: 10 }, (_, index) => begin(all[index % 2]!, uploadOf(facts), { uploads: 3 })),
     );
-    expect(kinds(begins)).toEqual([...Array<string>(3).fill('begun'), ...Array<string>(7).fill('quota_exceeded')]);
+    expect(kindsOf(begins)).toEqual([...Array<string>(3).fill('begun'), ...Array<string>(7).fill('quota_exceeded')]);
     const same = await Promise.all(
       Array.from({ length: 6 }, (_, index) => begin(all[index % 2]!, uploadOf(facts, { clientAttachmentId: 'photo' }))),
     );
-    expect(kinds(same)).toEqual(['begun', ...Array<string>(5).fill('exists')]);
+    expect(kindsOf(same)).toEqual(['begun', ...Array<string>(5).fill('exists')]);
     const record = await begun(all[0], facts);
     const changes = await Promise.all(
       all.map((store) => store.changeAttachment({ record: readyOf(record), from: 'receiving' })),
@@ -239,6 +207,32 @@ describe('several stores on one Postgres database', () => {
     expect(removals.sort()).toEqual([false, true]);
     const secrets = await Promise.all(all.map((store, index) => store.secret('s', `fresh ${String(index)}`)));
     expect(new Set(secrets).size).toBe(1);
+  });
+
+  it('[STORE-4] keeps what an agent said of himself last, whichever node hears of it, and writes it, when', async () => {
+    const [one, other] = await two();
+    const tenant = unique('tenant');
+    const said = (seconds: number, fields: Partial<AgentRecord>) =>
+      agentRecord(tenant, 'bob', { statusAt: timeOf(seconds), ...fields });
+    const away = said(20, { status: 'away', capacity: 3 });
+    await one.saveAgent(away);
+    // What a node knew before it heard of that.
+    await other.saveAgent(said(19, { maxChats: 9 }));
+    expect(await other.agents()).toEqual([away]);
+    // A token says more of him, but nothing of his status.
+    const same = { ...away, maxChats: 9, departments: ['returns'] };
+    await other.saveAgent(same);
+    expect(await one.agents()).toEqual([same]);
+    const newer = said(21, { present: false });
+    await other.saveAgent(newer);
+    await one.saveAgent(same);
+    expect(await one.agents()).toEqual([newer]);
+    for (let round = 22; round < 42; round += 2) {
+      const [first, last] = [said(round, { status: 'away' }), said(round + 1, { status: 'offline' })];
+      const [early, late] = round % 4 === 0 ? [first, last] : [last, first];
+      await Promise.all([one.saveAgent(early), other.saveAgent(late)]);
+      expect(await one.agents()).toEqual([last]);
+    }
   });
 
   it('[STORE-7] moves a cursor forward from all nodes', async () => {
@@ -260,28 +254,17 @@ describe('several stores on one Postgres database', () => {
   });
 
   it('[STORE-8] can be copied while it is written to, and the copy is one commit’s state', async () => {
-    const store = await open();
-    const facts = await opened(store);
-    let seq = 1;
-    const copied = new AbortController();
-    const writer = (async () => {
-      for (; !copied.signal.aborted; seq++) {
-        // Entry and state change together: a copy that has one has the other.
-        await store.append(factsChange(facts, seq + 1, { subject: `subject ${String(seq + 1)}` }));
-      }
-    })();
-    const copy = await postgres.copyOf(url);
-    const before = seq;
-    copied.abort();
-    await writer;
-    const { store: restored, nodes } = await openPostgresStore({ url: copy, log: silentLog, metrics: noMetrics });
-    stores.push(restored);
+    const changing = await keepChanging(await open());
+    const copy = await scene.postgres.copyOf(scene.url);
+    const before = changing.lastSeq();
+    await changing.stop();
+    const { facts } = changing;
+    const { store: restored, nodes } = await scene.openNode({ url: copy });
     const state = await restored.conversation(facts.tenant, facts.id);
     expect(state?.lastSeq).toBeGreaterThan(1);
     expect(state?.lastSeq).toBeLessThanOrEqual(before);
     expect(state?.subject).toBe(`subject ${String(state?.lastSeq)}`);
-    const page = await restored.entries({ conversationId: facts.id, audience: 'staff', afterSeq: 0, limit: 100_000 });
-    expect(seqsOf(page?.entries ?? [])).toEqual(Array.from({ length: state?.lastSeq ?? 0 }, (_, index) => index + 1));
+    expect(await wholeLog(restored, facts.id)).toHaveLength(state?.lastSeq ?? 0);
     // It goes on from there.
     const info = { version: '1', startedAt: '', fingerprints: {} };
     const beat = { nodeId: 'a', info, presences: [], nodeLeaseMs: 1_000 };
@@ -289,113 +272,5 @@ describe('several stores on one Postgres database', () => {
     const other = await opened(restored);
     const { conversations } = await nodes.beat({ ...beat, mark });
     expect(conversations.map((one) => one.state.id)).toEqual([other.id]);
-  });
-
-  describe('the two lanes', () => {
-    it('[STORE-1] commits what is written in one tick as one, and what gathers meanwhile as the next', async () => {
-      const batches: number[] = [];
-      const store = await open({ metrics: { ...noMetrics, commit: (writes) => batches.push(writes) } });
-      const conversations = await Promise.all(Array.from({ length: 40 }, () => opened(store)));
-      batches.length = 0;
-      const first = conversations.map((facts) => send(store, facts, 2));
-      await new Promise((resolve) => setImmediate(resolve));
-      const second = conversations.map((facts) => send(store, facts, 3));
-      await Promise.all([...first, ...second]);
-      expect(batches).toEqual([40, 40]);
-      await fill(store, await opened(store), 601);
-      expect(batches.slice(-3)).toEqual([256, 256, 88]);
-    });
-
-    it('[STORE-1] keeps a conversation’s writes in order when plain and other ones alternate', async () => {
-      const store = await open();
-      const facts = await opened(store);
-      const order: number[] = [];
-      const writes: Promise<unknown>[] = [];
-      for (let seq = 2; seq <= 120; seq++) {
-        const write =
-          seq % 5 === 0 ? store.append(factsChange(facts, seq, { subject: String(seq) })) : send(store, facts, seq);
-        writes.push(
-          write.then(({ kind }) => {
-            expect(kind).toBe('committed');
-            order.push(seq);
-          }),
-        );
-        if (seq % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
-      }
-      await Promise.all(writes);
-      expect(order).toEqual([...order].sort((a, b) => a - b));
-    });
-
-    it('[STORE-10] a conversation that somebody holds delays its own writes alone', async () => {
-      const [store] = await two();
-      const [held, free] = [await opened(store), await opened(store)];
-      const holder = await holding(`SELECT FROM heads WHERE id = '${held.id}' FOR UPDATE`);
-      let done = false;
-      const waits = send(store, held, 2).finally(() => (done = true));
-      for (let seq = 2; seq <= 10; seq++) expect(await send(store, free, seq)).toEqual({ kind: 'committed' });
-      expect(done).toBe(false);
-      await holder.query('ROLLBACK');
-      await holder.end();
-      expect(await waits).toEqual({ kind: 'committed' });
-    });
-
-    it('[STORE-10] a node that freezes within a transaction loses its hold, and what it wrote', async () => {
-      const store = await open({ statementMs: 1_000 });
-      const facts = await opened(store);
-      // As a node's own connection is set.
-      const holder = await holding('SET idle_in_transaction_session_timeout = 500');
-      holder.on('error', () => undefined);
-      await holder.query(`UPDATE heads SET last_seq = 9 WHERE id = '${facts.id}'`);
-      expect(await send(store, facts, 2)).toEqual({ kind: 'committed' });
-      await expect(holder.query('COMMIT')).rejects.toThrow();
-    });
-
-    it('[STORE-10] a write that waits too long for others is refused, and nothing of it kept', async () => {
-      const store = await open({ statementMs: 300 });
-      const facts = await opened(store);
-      const holder = await holding(`SELECT FROM heads WHERE id = '${facts.id}' FOR UPDATE`);
-      await expect(send(store, facts, 2)).rejects.toMatchObject({ code: 'unavailable' });
-      await holder.query('ROLLBACK');
-      await holder.end();
-      expect(await send(store, facts, 2)).toEqual({ kind: 'committed' });
-      expect(await store.health()).toBeUndefined();
-    });
-
-    it('[STORE-10] a write that can’t be made fails alone', async () => {
-      const store = await open();
-      const facts = await opened(store);
-      const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
-        promise.catch((error: unknown) => (error as { code: string }).code);
-      const amendsNothing = { ...factsChange(facts, 3, { subject: 'never' }), amended: [messageEntry(facts, 9)] };
-      const outcomes = await Promise.all([
-        codeOf(send(store, facts, 2)),
-        codeOf(store.append(amendsNothing)),
-        codeOf(store.open(openOf(factsOf({ id: facts.id })))),
-        codeOf(send(store, facts, 3)),
-      ]);
-      const committed = { kind: 'committed' };
-      expect(outcomes).toEqual([committed, 'unavailable', 'unavailable', committed]);
-      expect(await store.conversation(facts.tenant, facts.id)).toMatchObject({ subject: facts.subject, lastSeq: 3 });
-    });
-
-    it('[STORE-2] repeats transactions that lock each other out', async () => {
-      const [one, other] = await two();
-      const facts = await opened(one);
-      const records = [await begun(one, facts), await begun(one, facts)];
-      await Promise.all(records.map((record) => one.changeAttachment({ record: readyOf(record), from: 'receiving' })));
-      const [first, second] = records.map(({ id }) => id);
-      // Somebody takes the rows the other way round, and is the one that has waited longer.
-      const holder = await holding(
-        `SET deadlock_timeout = '10s'; SELECT FROM attachments WHERE id = '${second ?? ''}' FOR UPDATE`,
-      );
-      const attach = { attachmentIds: [first ?? '', second ?? ''], seq: 2, visibility: 'all' as const };
-      const write = send(other, facts, 2, {}, { attach });
-      await untilWaiters(1);
-      const taken = holder.query(`SELECT FROM attachments WHERE id = '${first ?? ''}' FOR UPDATE`);
-      await taken;
-      await holder.query('ROLLBACK');
-      await holder.end();
-      expect(await write).toEqual({ kind: 'committed' });
-    });
   });
 });

@@ -1,45 +1,24 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { noMetrics } from '../../src/ports/metrics.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Facts, Store } from '../../src/ports/store.ts';
-import { type PostgresStoreOptions, openPostgresStore } from '../../src/store/postgres/store.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { silentLog } from '../support/store.ts';
-import { agentRecord, factsChange, factsOf, opened, openOf, send, seqsOf } from './builders.ts';
+import { until } from '../support/until.ts';
+import { agentRecord, factsChange, factsOf, opened, openOf, send } from './builders.ts';
+import { codeOf, messagesOf, wholeLog } from './checks.ts';
+import { postgresScene } from './postgres-scene.ts';
+
+const TIMEOUT_MS = 15_000;
 
 /** A database that goes away, or answers nothing. Commits are flushed here, as they are in production. */
 describe('the Postgres store while its database fails', () => {
-  let postgres: TestPostgres;
-  let url: string;
+  const scene = postgresScene({});
+  const { open } = scene;
   let store: Store;
-  beforeAll(async () => {
-    postgres = await startPostgres();
-  });
-  afterAll(() => postgres.remove());
   beforeEach(async () => {
-    await postgres.start();
-    url = await postgres.newDatabase();
     store = await open();
   });
-  afterEach(async () => {
-    postgres.resume();
-    await store.close();
-  });
 
-  const open = async (options: Partial<PostgresStoreOptions> = {}): Promise<Store> =>
-    (await openPostgresStore({ url, log: silentLog, metrics: noMetrics, ...options })).store;
-  const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
-    promise.then(
-      () => 'done',
-      (error: unknown) => (error as { code: string }).code,
-    );
-  const eventually = async (what: string, look: () => Promise<boolean>, timeoutMs = 15_000): Promise<void> => {
-    const deadline = Date.now() + timeoutMs;
-    while (!(await look())) {
-      if (Date.now() > deadline) throw new Error(`waited ${String(timeoutMs)} ms for ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
-  const healthy = (one: Store) => eventually('health', async () => (await one.health()) === undefined);
+  const untilHealthy = (one: Store) => until('health', async () => (await one.health()) === undefined, TIMEOUT_MS);
+  const untilIll = (how = '') =>
+    until('ill health', async () => (await store.health())?.includes(how) === true, TIMEOUT_MS);
 
   /** Sends messages with client ids until told to stop, each again until it is known to be kept. */
   const underLoad = async (conversations: readonly Facts[], meanwhile: () => Promise<void>): Promise<Set<string>> => {
@@ -66,10 +45,10 @@ describe('the Postgres store while its database fails', () => {
       }
     };
     const writers = Array.from({ length: 24 }, (_, name) => writer(name));
-    await eventually('some to be kept', () => Promise.resolve(acknowledged.size > 200));
+    await until('some to be kept', () => acknowledged.size > 200, TIMEOUT_MS);
     await meanwhile();
     const before = acknowledged.size;
-    await eventually('more to be kept', () => Promise.resolve(acknowledged.size > before + 200));
+    await until('more to be kept', () => acknowledged.size > before + 200, TIMEOUT_MS);
     stopping = true;
     await Promise.all(writers);
     for (const code of codes) expect(['unavailable', 'timeout']).toContain(code);
@@ -79,29 +58,24 @@ describe('the Postgres store while its database fails', () => {
   const expectWhole = async (conversations: readonly Facts[], acknowledged: Set<string>): Promise<void> => {
     const logged: string[] = [];
     for (const { id } of conversations) {
-      const page = await store.entries({ conversationId: id, audience: 'staff', afterSeq: 0, limit: 100_000 });
-      const entries = page?.entries ?? [];
-      expect(seqsOf(entries)).toEqual(entries.map((_, index) => index + 1));
-      expect(page?.lastSeq).toBe(entries.length);
-      logged.push(
-        ...entries.flatMap((entry) => (entry.type === 'message:created' ? [`${id} ${entry.clientMessageId}`] : [])),
-      );
+      const entries = await wholeLog(store, id);
+      logged.push(...messagesOf(entries).map(({ clientMessageId }) => `${id} ${clientMessageId}`));
     }
     expect(new Set(logged).size).toBe(logged.length);
     expect([...acknowledged].filter((key) => !logged.includes(key))).toEqual([]);
   };
 
   it.each([
-    ['restarts', () => postgres.stop()],
-    ['is killed', () => postgres.kill()],
+    ['restarts', () => scene.postgres.stop()],
+    ['is killed', () => scene.postgres.kill()],
   ])('[STORE-10] keeps what it acknowledged, once, when the database %s under load', async (_what, end) => {
     const conversations = await Promise.all(Array.from({ length: 30 }, () => opened(store)));
     const acknowledged = await underLoad(conversations, async () => {
       for (let round = 0; round < 2; round++) {
         await end();
-        await eventually('ill health', async () => (await store.health()) !== undefined);
-        await postgres.start();
-        await healthy(store);
+        await untilIll();
+        await scene.postgres.start();
+        await untilHealthy(store);
       }
     });
     await expectWhole(conversations, acknowledged);
@@ -109,7 +83,7 @@ describe('the Postgres store while its database fails', () => {
 
   it('[STORE-10] says `unavailable` at once while the database is gone, and why, and serves again without a restart', async () => {
     const facts = await opened(store);
-    await postgres.stop();
+    await scene.postgres.stop();
     const startedAt = performance.now();
     const codes = await Promise.all([
       codeOf(send(store, facts, 2)),
@@ -122,8 +96,8 @@ describe('the Postgres store while its database fails', () => {
     expect(codes).toEqual(Array(6).fill('unavailable'));
     expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(await store.health()).toMatch(/ECONNREFUSED/);
-    await postgres.start();
-    await healthy(store);
+    await scene.postgres.start();
+    await untilHealthy(store);
     expect((await store.heads([facts.id])).get(facts.id)).toBe(1);
     expect(await send(store, facts, 2)).toEqual({ kind: 'committed' });
   });
@@ -133,7 +107,7 @@ describe('the Postgres store while its database fails', () => {
     const [facts, other] = [await opened(hasty), await opened(hasty)];
     // Several connections are open, so that nobody has to make one.
     await Promise.all(Array.from({ length: 5 }, () => hasty.heads([facts.id])));
-    postgres.pause();
+    scene.postgres.pause();
     const first = await Promise.all([
       codeOf(send(hasty, facts, 2)),
       codeOf(hasty.append(factsChange(other, 2, { subject: 'x' }))),
@@ -150,8 +124,8 @@ describe('the Postgres store while its database fails', () => {
     expect(await Promise.all(others)).toEqual(Array(3).fill('unavailable'));
     expect(performance.now() - startedAt).toBeLessThan(100);
     expect(await hasty.health()).toMatch(/not answered within/);
-    postgres.resume();
-    await healthy(hasty);
+    scene.postgres.resume();
+    await untilHealthy(hasty);
     // Whether the first was kept is known now.
     const lastSeq = (await hasty.heads([facts.id])).get(facts.id) ?? 0;
     const { kind } = await send(hasty, facts, lastSeq + 1, { clientMessageId: 'message-2' });
@@ -160,51 +134,46 @@ describe('the Postgres store while its database fails', () => {
     await hasty.close();
   });
 
+  it('[STORE-2] what was decided on a write of which it is not known whether it was kept is not made', async () => {
+    const hasty = await open({ statementMs: 300 });
+    const facts = await opened(hasty);
+    const chain = { broken: false };
+    scene.postgres.pause();
+    expect(await codeOf(send(hasty, facts, 2, {}, { chain }))).toBe('timeout');
+    scene.postgres.resume();
+    await untilHealthy(hasty);
+    // Its place, at the end of the log, is free whatever became of the first.
+    expect(await send(hasty, facts, 3, {}, { chain, restsOnFacts: facts.factsSeq })).toEqual({ kind: 'conflict' });
+  });
+
   it('[STORE-10] closes in time while the database hangs', async () => {
     const hasty = await open({ statementMs: 300 });
     const facts = await opened(hasty);
-    postgres.pause();
+    scene.postgres.pause();
     const write = codeOf(send(hasty, facts, 2));
     const startedAt = performance.now();
     await hasty.close();
     expect(performance.now() - startedAt).toBeLessThan(3_000);
     expect(await write).toBe('timeout');
-    postgres.resume();
+    scene.postgres.resume();
   });
 
   it('[STORE-10] says why the database can’t be used, and when it can be again', async () => {
     const facts = await opened(store);
-    const database = url.split('/').at(-1) ?? '';
-    await postgres.query(url, 'ALTER TABLE heads RENAME TO heads_away');
+    const database = scene.url.split('/').at(-1) ?? '';
+    await scene.postgres.query(scene.url, 'ALTER TABLE heads RENAME TO heads_away');
     expect(await codeOf(send(store, facts, 2))).toBe('unavailable');
-    await postgres.query(url, 'ALTER TABLE heads_away RENAME TO heads');
+    await scene.postgres.query(scene.url, 'ALTER TABLE heads_away RENAME TO heads');
     expect(await send(store, facts, 2)).toEqual({ kind: 'committed' });
-    await postgres.query(postgres.url, `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
-    await postgres.query(
-      postgres.url,
+    await scene.postgres.query(scene.postgres.url, `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`);
+    await scene.postgres.query(
+      scene.postgres.url,
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`,
     );
-    await eventually('ill health', async () => (await store.health())?.includes('not currently accepting') === true);
+    await untilIll('not currently accepting');
     expect(await codeOf(send(store, facts, 3))).toBe('unavailable');
-    await postgres.query(postgres.url, `ALTER DATABASE ${database} ALLOW_CONNECTIONS true`);
-    await healthy(store);
+    await scene.postgres.query(scene.postgres.url, `ALTER DATABASE ${database} ALLOW_CONNECTIONS true`);
+    await untilHealthy(store);
     expect(await send(store, facts, 3)).toEqual({ kind: 'committed' });
-  });
-
-  it('[STORE-10] closing commits what is under way; later calls reject with `unavailable`', async () => {
-    const facts = await opened(store);
-    const writes = Array.from({ length: 600 }, (_, index) => send(store, facts, index + 2));
-    const read = store.heads([facts.id]);
-    const closed = store.close();
-    expect(await codeOf(send(store, facts, 700))).toBe('unavailable');
-    expect(await codeOf(store.heads([facts.id]))).toBe('unavailable');
-    expect(await store.health()).toMatch(/closed/);
-    await closed;
-    expect((await Promise.all(writes)).every(({ kind }) => kind === 'committed')).toBe(true);
-    expect((await read).get(facts.id)).toBeGreaterThan(0);
-    await store.close();
-    const again = await open();
-    expect((await again.heads([facts.id])).get(facts.id)).toBe(601);
-    await again.close();
   });
 });

@@ -1,11 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Client } from 'pg';
-import { noMetrics } from '../../src/ports/metrics.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Beat, Changes, NodeInfo, Nodes, Presence } from '../../src/ports/nodes.ts';
 import type { Store } from '../../src/ports/store.ts';
-import { openPostgresStore } from '../../src/store/postgres/store.ts';
-import { startPostgres, type TestPostgres } from '../support/postgres.ts';
-import { silentLog } from '../support/store.ts';
 import {
   agentRecord,
   factsChange,
@@ -19,30 +14,17 @@ import {
   unique,
   user,
 } from './builders.ts';
+import { postgresScene } from './postgres-scene.ts';
 
 describe('nodes that share a Postgres database', () => {
-  let postgres: TestPostgres;
-  let url: string;
+  const scene = postgresScene();
+  const { openNode, transaction, end } = scene;
   let store: Store;
   let nodes: Nodes;
-  const closing: Store[] = [];
-  beforeAll(async () => {
-    postgres = await startPostgres({ fsync: false });
-  });
-  afterAll(async () => {
-    await Promise.all(closing.map((one) => one.close()));
-    await postgres.remove();
-  });
   beforeEach(async () => {
-    url = await postgres.newDatabase();
-    ({ store, nodes } = await openOne());
+    ({ store, nodes } = await openNode());
   });
 
-  const openOne = async () => {
-    const one = await openPostgresStore({ url, log: silentLog, metrics: noMetrics });
-    closing.push(one.store);
-    return one;
-  };
   const infoOf = (version: string): NodeInfo => ({ version, startedAt: timeOf(1), fingerprints: { secret: 'ab' } });
   const beatOf = (nodeId: string, fields: Partial<Beat> = {}): Beat => ({
     nodeId,
@@ -73,17 +55,6 @@ describe('nodes that share a Postgres database', () => {
       mark = changes.mark;
       return changes;
     };
-  };
-  const transaction = async (...statements: string[]): Promise<Client> => {
-    const client = new Client({ connectionString: url });
-    await client.connect();
-    await client.query('BEGIN');
-    for (const sql of statements) await client.query(sql);
-    return client;
-  };
-  const end = async (client: Client, how: 'COMMIT' | 'ROLLBACK'): Promise<void> => {
-    await client.query(how);
-    await client.end();
   };
 
   it('the first beat gives a mark and all presences, but nothing of the past', async () => {
@@ -155,7 +126,7 @@ describe('nodes that share a Postgres database', () => {
   });
 
   it('tells every follower everything while many write', async () => {
-    const beats = [follower('a'), follower('b', (await openOne()).nodes), follower('c', (await openOne()).nodes)];
+    const beats = [follower('a'), follower('b', (await openNode()).nodes), follower('c', (await openNode()).nodes)];
     for (const beat of beats) await beat();
     let writing = true;
     const seen = beats.map(() => new Set<string>());
@@ -205,9 +176,9 @@ describe('nodes that share a Postgres database', () => {
     const [a, b] = [follower('a'), follower('b')];
     await b({ presences: [presenceOf('bob')] });
     expect(idsOf(await a())).toEqual(['a', 'b']);
-    await postgres.query(url, "UPDATE nodes SET seen_at = seen_at - interval '9 s' WHERE id = 'b'");
+    await scene.postgres.query(scene.url, "UPDATE nodes SET seen_at = seen_at - interval '9 s' WHERE id = 'b'");
     expect(idsOf(await a())).toEqual(['a', 'b']);
-    await postgres.query(url, "UPDATE nodes SET seen_at = seen_at - interval '2 s' WHERE id = 'b'");
+    await scene.postgres.query(scene.url, "UPDATE nodes SET seen_at = seen_at - interval '2 s' WHERE id = 'b'");
     expect(idsOf(await a())).toEqual(['a']);
     await b();
     expect(idsOf(await a())).toEqual(['a', 'b']);
@@ -219,22 +190,25 @@ describe('nodes that share a Postgres database', () => {
   });
 
   it('forgets nodes that are dead for ten minutes; one that comes back tells its presences again', async () => {
-    const own = (await openOne()).nodes;
+    const own = (await openNode()).nodes;
     const b = follower('b', own);
     await b({ presences: [presenceOf('bob'), presenceOf('eve')] });
     await nodes.beat(beatOf('c', { presences: [presenceOf('kim')] }));
     const age = (seconds: number) =>
-      postgres.query(
-        url,
+      scene.postgres.query(
+        scene.url,
         `UPDATE nodes SET seen_at = clock_timestamp() - interval '${String(seconds)} s' WHERE id = 'b'`,
       );
     await age(600);
-    await (await openOne()).nodes.beat(beatOf('a'));
-    expect(await postgres.query(url, "SELECT id FROM nodes WHERE id = 'b'")).toHaveLength(1);
+    await (await openNode()).nodes.beat(beatOf('a'));
+    expect(await scene.postgres.query(scene.url, "SELECT id FROM nodes WHERE id = 'b'")).toHaveLength(1);
     await age(611);
-    await (await openOne()).nodes.beat(beatOf('a'));
-    expect(await postgres.query(url, 'SELECT id FROM nodes ORDER BY id')).toEqual([{ id: 'a' }, { id: 'c' }]);
-    expect(await postgres.query(url, 'SELECT agent_id FROM presences')).toEqual([{ agent_id: 'kim' }]);
+    await (await openNode()).nodes.beat(beatOf('a'));
+    expect(await scene.postgres.query(scene.url, 'SELECT id FROM nodes ORDER BY id')).toEqual([
+      { id: 'a' },
+      { id: 'c' },
+    ]);
+    expect(await scene.postgres.query(scene.url, 'SELECT agent_id FROM presences')).toEqual([{ agent_id: 'kim' }]);
     await b({ presences: [presenceOf('eve', { connected: false })] });
     const { presences } = await nodes.beat(beatOf('a'));
     expect(presences.filter(({ nodeId }) => nodeId === 'b')).toEqual([
@@ -248,7 +222,10 @@ describe('nodes that share a Postgres database', () => {
     const beat = follower('a');
     await beat();
     // As after a restore: written by transactions that this database has not had.
-    await postgres.query(url, "UPDATE entries SET desk = '900000000'; UPDATE agents SET written = '900000000'");
+    await scene.postgres.query(
+      scene.url,
+      "UPDATE entries SET desk = '900000000'; UPDATE agents SET written = '900000000'",
+    );
     expect(await beat()).toMatchObject({ conversations: [] });
     await store.append(factsChange(facts, 2, { subject: 'x' }));
     expect(told(await beat())).toEqual([{ id: facts.id, lastSeq: 2, seqs: [2] }]);

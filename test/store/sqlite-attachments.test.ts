@@ -1,42 +1,21 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { noMetrics } from '../../src/ports/metrics.ts';
-import type { AttachmentRecord, Store } from '../../src/ports/store.ts';
+import { describe, expect, it } from 'vitest';
+import type { AttachmentRecord } from '../../src/ports/store.ts';
 import { migrateSqlite } from '../../src/store/sqlite/database.ts';
-import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { Random, seedOf } from '../support/random.ts';
-import { silentLog } from '../support/store.ts';
 import { begin, begun, contentOf, finished, goneOf, readyOf, refusedOf, uploadOf } from './attachment-builders.ts';
 import { agentRecord, agentIn, fill, messageEntry, opened, send, timeOf, unique } from './builders.ts';
+import { codeOf } from './checks.ts';
+import { sqliteScene } from './sqlite-scene.ts';
 
 const MIGRATIONS = new URL('../../src/store/migrations/sqlite/', import.meta.url);
 /** The schema before there were attachments. */
 const BEFORE = 2;
 
-let folder: string;
-let path: string;
-let stores: Store[];
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'deskwire-sqlite-'));
-  path = join(folder, 'deskwire.db');
-  stores = [];
-});
-afterEach(async () => {
-  await Promise.all(stores.map((store) => store.close()));
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const open = async (at = path): Promise<Store> => {
-  const store = await openSqliteStore({ path: at, log: silentLog, metrics: noMetrics });
-  stores.push(store);
-  return store;
-};
-
-const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.catch((error: unknown) => (error as { code: string }).code);
+const scene = sqliteScene();
+const { open } = scene;
 
 describe('attachments in SQLite', () => {
   it('[STORE-3] outlive closing and opening: records, messages, client ids, quotas, what is expired, secrets', async () => {
@@ -131,7 +110,7 @@ describe('attachments in SQLite', () => {
     const facts = await opened(store);
     const [receiving, ready] = [await begun(store, facts), await finished(store, facts)];
     const fresh = uploadOf(facts);
-    const intruder = new Database(path);
+    const intruder = new Database(scene.path);
     intruder.exec('BEGIN IMMEDIATE');
     const attach = { attachmentIds: [ready.id], seq: 2, visibility: 'all' } as const;
     const tried = [
@@ -202,9 +181,9 @@ describe('attachments in SQLite', () => {
 describe('a database from before there were attachments', () => {
   const TABLES = ['conversations', 'entries', 'conversation_tags', 'cursors', 'agents'];
 
-  /** Makes `path` a database of that schema, with the rows of another. */
+  /** Makes the scene's file a database of that schema, with the rows of another. */
   const makeOld = (filled: string): void => {
-    const db = new Database(path);
+    const db = new Database(scene.path);
     const files = readdirSync(MIGRATIONS)
       .filter((name) => name.endsWith('.sql'))
       .sort();
@@ -219,9 +198,9 @@ describe('a database from before there were attachments', () => {
   };
 
   it('keeps everything when it is migrated, and takes attachments from then on', async () => {
-    mkdirSync(join(folder, 'filled'));
-    const filled = join(folder, 'filled', 'deskwire.db');
-    const before = await open(filled);
+    mkdirSync(join(scene.folder, 'filled'));
+    const filled = join(scene.folder, 'filled', 'deskwire.db');
+    const before = await open({ path: filled });
     const facts = await opened(before, { tags: ['vip'], clientConversationId: 'order 1042' });
     const other = await opened(before, { status: 'closed' });
     await fill(before, facts, 5, [4]);
@@ -234,7 +213,7 @@ describe('a database from before there were attachments', () => {
     await before.close();
     makeOld(filled);
 
-    const versions = migrateSqlite(path);
+    const versions = migrateSqlite(scene.path);
     expect(versions.from).toBe(BEFORE);
     expect(versions.to).toBeGreaterThan(BEFORE);
     const store = await open();
@@ -255,18 +234,18 @@ describe('a database from before there were attachments', () => {
   });
 
   it('is migrated wholly or not at all', async () => {
-    mkdirSync(join(folder, 'filled'));
-    const filled = join(folder, 'filled', 'deskwire.db');
-    const before = await open(filled);
+    mkdirSync(join(scene.folder, 'filled'));
+    const filled = join(scene.folder, 'filled', 'deskwire.db');
+    const before = await open({ path: filled });
     const facts = await opened(before);
     await before.close();
     makeOld(filled);
-    const db = new Database(path);
+    const db = new Database(scene.path);
     // In the way of the last thing that the migration makes.
     db.exec('CREATE TABLE secrets (theirs)');
     db.close();
-    expect(() => migrateSqlite(path)).toThrow();
-    const left = new Database(path);
+    expect(() => migrateSqlite(scene.path)).toThrow();
+    const left = new Database(scene.path);
     expect(left.prepare('PRAGMA user_version').all()).toEqual([{ user_version: BEFORE }]);
     expect(left.prepare("SELECT name FROM sqlite_schema WHERE name LIKE 'attachment%'").all()).toEqual([]);
     left.exec('DROP TABLE secrets');

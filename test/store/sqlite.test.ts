@@ -1,57 +1,31 @@
 import { execFile, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, truncateSync, writeFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Worker } from 'node:worker_threads';
 import Database from 'libsql';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { noMetrics } from '../../src/ports/metrics.ts';
-import type { Store } from '../../src/ports/store.ts';
 import { migrateSqlite } from '../../src/store/sqlite/database.ts';
-import { type SqliteStoreOptions, openSqliteStore } from '../../src/store/sqlite/store.ts';
+import { openSqliteStore } from '../../src/store/sqlite/store.ts';
 import { StoreStartError } from '../../src/store/start-error.ts';
 import { Random, seedOf } from '../support/random.ts';
 import { silentLog, temporaryStore } from '../support/store.ts';
 import { until } from '../support/until.ts';
-import {
-  agentIn,
-  agentRecord,
-  factsChange,
-  factsOf,
-  fill,
-  messageEntry,
-  opened,
-  openOf,
-  send,
-  seqsOf,
-  user,
-} from './builders.ts';
+import { agentIn, agentRecord, factsOf, fill, messageEntry, opened, openOf, send, user } from './builders.ts';
+import { codeOf, messagesOf, nextTurn, wholeLog } from './checks.ts';
+import { keepChanging, storeCommitsSuite } from './contract-commits-suite.ts';
 import { storeContractSuite } from './contract-suite.ts';
+import { sqliteScene } from './sqlite-scene.ts';
 
 storeContractSuite('SQLite', () => temporaryStore());
 
 describe('the SQLite store', () => {
-  let folder: string;
-  let path: string;
-  let stores: Store[];
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'deskwire-sqlite-'));
-    path = join(folder, 'deskwire.db');
-    stores = [];
-  });
-  afterEach(async () => {
-    await Promise.all(stores.map((store) => store.close()));
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const scene = sqliteScene();
+  const { open } = scene;
 
-  const open = async (options: Partial<SqliteStoreOptions> = {}): Promise<Store> => {
-    const store = await openSqliteStore({ path, log: silentLog, metrics: noMetrics, ...options });
-    stores.push(store);
-    return store;
-  };
-  const refusal = async (given = path): Promise<StoreStartError> => {
+  const refusal = async (given = scene.path): Promise<StoreStartError> => {
     const error = await openSqliteStore({ path: given, log: silentLog, metrics: noMetrics }).then(
       () => undefined,
       (reason: unknown) => reason,
@@ -59,21 +33,15 @@ describe('the SQLite store', () => {
     if (!(error instanceof StoreStartError)) throw new Error(`expected a StoreStartError, found ${String(error)}`);
     return error;
   };
-  /** The code of a rejection; what resolves gives its outcome. */
-  const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
-    promise.catch((error: unknown) => (error as { code: string }).code);
 
-  describe('group commit', () => {
-    it('[STORE-1] commits what is written in one tick as one, and what gathers meanwhile as the next', async () => {
+  storeCommitsSuite(open);
+
+  describe('its group commit', () => {
+    it('[STORE-1] opens conversations with what else is written', async () => {
       const batches: number[] = [];
       const store = await open({ metrics: { ...noMetrics, commit: (writes) => batches.push(writes) } });
-      const conversations = await Promise.all(Array.from({ length: 40 }, () => opened(store)));
+      await Promise.all(Array.from({ length: 40 }, () => opened(store)));
       expect(batches).toEqual([40]);
-      const first = conversations.map((facts) => send(store, facts, 2));
-      await new Promise((resolve) => setImmediate(resolve));
-      const second = conversations.map((facts) => send(store, facts, 3));
-      await Promise.all([...first, ...second]);
-      expect(batches).toEqual([40, 40, 40]);
     });
 
     it('[STORE-1] resolves a batch in one go, so that nothing comes between', async () => {
@@ -121,11 +89,9 @@ describe('the SQLite store', () => {
       };
       await Promise.all(Array.from({ length: 12 }, (_, index) => writer(`writer-${String(index)}`)));
       const logged: (string | null)[] = [];
-      for (const facts of conversations) {
-        const page = await store.entries({ conversationId: facts.id, audience: 'staff', afterSeq: 0, limit: 5_000 });
-        const entries = page?.entries ?? [];
-        expect(seqsOf(entries), `seed ${String(seed)}`).toEqual(entries.map((_, index) => index + 1));
-        logged.push(...entries.flatMap((entry) => (entry.type === 'message:created' ? [entry.text] : [])));
+      for (const { id } of conversations) {
+        const entries = await wholeLog(store, id, `seed ${String(seed)}`);
+        logged.push(...messagesOf(entries).map(({ text }) => text));
       }
       expect(logged.sort(), `seed ${String(seed)}`).toEqual([...committed.values()].sort());
     });
@@ -153,7 +119,7 @@ describe('the SQLite store', () => {
       expect(await send(second, facts, 6)).toEqual({ kind: 'committed' });
       // The log was moved into the file: it is whole without its companions.
       await second.close();
-      const copy = new Database(path);
+      const copy = new Database(scene.path);
       expect(copy.prepare('SELECT count(*) AS count FROM entries').all()).toEqual([{ count: 6 }]);
       copy.close();
     });
@@ -172,26 +138,16 @@ describe('the SQLite store', () => {
     });
 
     it('[STORE-8] can be copied while it is written to, and the copy is one commit’s state', async () => {
-      const store = await open();
-      const facts = await opened(store);
-      let seq = 1;
-      const copied = new AbortController();
-      const writer = (async () => {
-        for (; !copied.signal.aborted; seq++) {
-          // Entry and state change together: a copy that has one has the other.
-          await store.append(factsChange(facts, seq + 1, { subject: `subject ${String(seq + 1)}` }));
-        }
-      })();
-      await until('some writes', () => seq > 20);
-      const copies = ['a', 'b', 'c'].map((name) => join(folder, `copy-${name}.db`));
+      const { facts, lastSeq, stop } = await keepChanging(await open());
+      await until('some writes', () => lastSeq() > 20);
+      const copies = ['a', 'b', 'c'].map((name) => join(scene.folder, `copy-${name}.db`));
       for (const [index, copy] of copies.entries()) {
-        if (index === 0) await promisify(execFile)('sqlite3', [path, `.backup ${copy}`]);
-        else await promisify(execFile)('sqlite3', ['-readonly', path, `VACUUM INTO '${copy}'`]);
-        const before = seq;
-        await until('writes that go on', () => seq > before + 5);
+        if (index === 0) await promisify(execFile)('sqlite3', [scene.path, `.backup ${copy}`]);
+        else await promisify(execFile)('sqlite3', ['-readonly', scene.path, `VACUUM INTO '${copy}'`]);
+        const before = lastSeq();
+        await until('writes that go on', () => lastSeq() > before + 5);
       }
-      copied.abort();
-      await writer;
+      await stop();
       for (const copy of copies) {
         const db = new Database(copy);
         expect(db.prepare('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }]);
@@ -212,7 +168,7 @@ describe('the SQLite store', () => {
 
   describe('starting', () => {
     it('makes the folder and the database, and migrates once', () => {
-      const deep = join(folder, 'a', 'b', 'deskwire.db');
+      const deep = join(scene.folder, 'a', 'b', 'deskwire.db');
       const versions = migrateSqlite(deep);
       expect(versions.from).toBe(0);
       expect(versions.to).toBeGreaterThan(0);
@@ -220,15 +176,15 @@ describe('the SQLite store', () => {
     });
 
     it('[STORE-9] refuses a newer schema, and says what to do', async () => {
-      const { to } = migrateSqlite(path);
-      const db = new Database(path);
+      const { to } = migrateSqlite(scene.path);
+      const db = new Database(scene.path);
       db.exec(`PRAGMA user_version = ${String(to + 1)}`);
       db.close();
       const error = await refusal();
       expect(error.versions).toEqual({ found: to + 1, known: to });
-      expect(error.message).toContain(path);
+      expect(error.message).toContain(scene.path);
       expect(error.message).toMatch(/newer version/);
-      expect(() => migrateSqlite(path)).toThrow(StoreStartError);
+      expect(() => migrateSqlite(scene.path)).toThrow(StoreStartError);
     });
 
     it.each([
@@ -256,23 +212,23 @@ describe('the SQLite store', () => {
         },
       ],
     ])('[STORE-9] refuses %s, by its name', async (_what, message, make) => {
-      make(path);
+      make(scene.path);
       const error = await refusal();
       expect(error.message).toMatch(message);
-      expect(error.message).toContain(path);
+      expect(error.message).toContain(scene.path);
     });
 
     it('[STORE-9] refuses a folder, a path that can’t be made, and a database in memory', async () => {
-      expect((await refusal(folder)).message).toMatch(/is a folder/);
-      writeFileSync(path, '');
-      expect((await refusal(join(path, 'below.db'))).message).toContain(path);
+      expect((await refusal(scene.folder)).message).toMatch(/is a folder/);
+      writeFileSync(scene.path, '');
+      expect((await refusal(join(scene.path, 'below.db'))).message).toContain(scene.path);
       expect((await refusal(':memory:')).message).toMatch(/not supported/);
       expect((await refusal('')).message).toMatch(/expected a file/);
     });
 
     it('[STORE-9] refuses a file that another process has, until that one is gone, even killed', async () => {
       const script = join(import.meta.dirname, 'hold-store.ts');
-      const holder = spawn(process.execPath, ['--import', 'tsx', script, path], {
+      const holder = spawn(process.execPath, ['--import', 'tsx', script, scene.path], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       const gone = new Promise((resolve) => holder.once('exit', resolve));
@@ -280,7 +236,7 @@ describe('the SQLite store', () => {
       holder.stdout.on('data', (data: Buffer) => (said += data.toString()));
       await until('the other process to open the store', () => said.includes('open'), 20_000);
       expect((await refusal()).message).toMatch(/in use by another process/);
-      expect(() => migrateSqlite(path)).toThrow(/in use by another process/);
+      expect(() => migrateSqlite(scene.path)).toThrow(/in use by another process/);
       holder.kill('SIGKILL');
       await gone;
       const store = await open();
@@ -292,7 +248,7 @@ describe('the SQLite store', () => {
       expect((await refusal()).message).toMatch(/in use/);
       await store.close();
       await open();
-      expect(existsSync(`${path}.lock-journal`)).toBe(false);
+      expect(existsSync(`${scene.path}.lock-journal`)).toBe(false);
     });
   });
 
@@ -301,7 +257,7 @@ describe('the SQLite store', () => {
       const store = await open();
       const facts = await opened(store);
       await send(store, facts, 2);
-      const intruder = new Database(path);
+      const intruder = new Database(scene.path);
       intruder.exec('BEGIN IMMEDIATE');
       const codes = await Promise.all([
         codeOf(send(store, facts, 3)),
@@ -319,21 +275,6 @@ describe('the SQLite store', () => {
       expect(await send(store, facts, 4, { clientMessageId: 'message-2' })).toMatchObject({ kind: 'duplicate' });
     });
 
-    it('[STORE-10] a write that can’t be made fails alone', async () => {
-      const store = await open();
-      const facts = await opened(store);
-      const amendsNothing = { ...factsChange(facts, 3, { subject: 'never' }), amended: [messageEntry(facts, 9)] };
-      const outcomes = await Promise.all([
-        codeOf(send(store, facts, 2)),
-        codeOf(store.append(amendsNothing)),
-        codeOf(store.open(openOf(factsOf({ id: facts.id })))),
-        codeOf(send(store, facts, 3)),
-      ]);
-      const committed = { kind: 'committed' };
-      expect(outcomes).toEqual([committed, 'unavailable', 'unavailable', committed]);
-      expect(await store.conversation(facts.tenant, facts.id)).toMatchObject({ subject: facts.subject, lastSeq: 3 });
-    });
-
     it('[STORE-10] when its thread dies, what was sent rejects with `timeout`, the rest with `unavailable`', async () => {
       const workers: Worker[] = [];
       const onWorker = (message: unknown): void => void workers.push((message as { worker: Worker }).worker);
@@ -345,7 +286,7 @@ describe('the SQLite store', () => {
       // No request at all: the thread fails on it, before the batch that is sent behind it in the same turn.
       setImmediate(() => workers.forEach((worker) => worker.postMessage(null)));
       const sent = codeOf(send(store, facts, 2));
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       const gathered = codeOf(send(store, facts, 3));
       const read = codeOf(store.conversation(facts.tenant, facts.id));
       expect([await sent, await gathered, await read]).toEqual(['timeout', 'unavailable', 'unavailable']);
@@ -353,23 +294,6 @@ describe('the SQLite store', () => {
       expect(await codeOf(store.heads([facts.id]))).toBe('unavailable');
       expect(await store.health()).toMatch(/worker failed/);
       expect(reasons).toHaveLength(1);
-    });
-
-    it('[STORE-10] closing commits what is under way; later calls reject with `unavailable`', async () => {
-      const store = await open();
-      const facts = await opened(store);
-      const writes = Array.from({ length: 600 }, (_, index) => send(store, facts, index + 2));
-      const read = store.heads([facts.id]);
-      const closed = store.close();
-      expect(await codeOf(send(store, facts, 700))).toBe('unavailable');
-      expect(await codeOf(store.heads([facts.id]))).toBe('unavailable');
-      expect(await store.health()).toMatch(/closed/);
-      await closed;
-      expect((await Promise.all(writes)).every(({ kind }) => kind === 'committed')).toBe(true);
-      expect((await read).get(facts.id)).toBeGreaterThan(0);
-      await store.close();
-      const again = await open();
-      expect((await again.heads([facts.id])).get(facts.id)).toBe(601);
     });
   });
 });

@@ -8,9 +8,6 @@ import type {
   BeginAttachment,
   BeginOutcome,
   ClientIdQuery,
-  ConversationPage,
-  ConversationQuery,
-  ConversationState,
   CursorMove,
   CursorRecord,
   EntryPage,
@@ -18,33 +15,12 @@ import type {
   Open,
   OpenOutcome,
   Store,
-  StoredEntry,
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
-import { agentOf, allAgents } from '../queries/agents.ts';
-import { attachmentById, attachmentOf, expiredAttachments } from '../queries/attachments.ts';
-import {
-  type StateRow,
-  activeCount,
-  conversationById,
-  conversationList,
-  conversationPage,
-  currentConversation,
-  namedConversation,
-  openConversationList,
-  stateOf,
-} from '../queries/conversations.ts';
-import { cursorOf, cursorsOf } from '../queries/cursors.ts';
-import {
-  type BodyRow,
-  entryAt,
-  entryOf,
-  entryPage,
-  messageInConversation,
-  messageOf,
-  publicSeqAt,
-} from '../queries/entries.ts';
+import { cursorOf } from '../queries/cursors.ts';
+import { type BodyRow, entryPage } from '../queries/entries.ts';
 import { attachmentColumns } from '../queries/rows.ts';
+import { SqlStore } from '../sql-store.ts';
 import { encoded, postgresQueries } from './compiler.ts';
 import type { Statement } from './connect.ts';
 import type { Database } from './database.ts';
@@ -56,7 +32,6 @@ import type { CursorSeqs, PlainCursor } from './pending.ts';
 import { type PageRow, headsOf, knownOf, pageOf, unnamedOf } from './reads.ts';
 import { moveCursor, saveAgent, secretOf } from './single-writes.ts';
 
-/** The store's calls: what each is as columns, which order it has among others, and how it is read. */
 /** Makes a write, unless one on which it rests was not made. What is decided after it rests on it. */
 const chained = async (chain: Append['chain'], decide: () => Promise<AppendOutcome>): Promise<AppendOutcome> => {
   if (chain === undefined) return decide();
@@ -68,18 +43,19 @@ const chained = async (chain: Append['chain'], decide: () => Promise<AppendOutco
   return outcome;
 };
 
-export class PostgresStore implements Store {
+/** The store's calls: what each is as columns, which order it has among others, and how it is read. */
+export class PostgresStore extends SqlStore implements Store {
   readonly #database: Database;
   readonly #lanes: Lanes;
-  #closing: Promise<void> | undefined;
 
   constructor(database: Database, lanes: Lanes) {
+    super(postgresQueries);
     this.#database = database;
     this.#lanes = lanes;
   }
 
   async append(write: Append): Promise<AppendOutcome> {
-    this.#checkOpen();
+    this.checkOpen();
     const row = appendRow(write);
     return this.#lanes.add(`conversation ${row.conversationId}`, plainAppend(row, write.chain), () =>
       chained(write.chain, () => this.#database.transaction((run) => decideAppend(run, row))),
@@ -87,7 +63,7 @@ export class PostgresStore implements Store {
   }
 
   async open(write: Open): Promise<OpenOutcome> {
-    this.#checkOpen();
+    this.checkOpen();
     const row = openRow(write);
     const { tenant, customerId } = row.conversation;
     return this.#lanes.add(`customer ${tenant} ${customerId}`, undefined, () =>
@@ -96,7 +72,7 @@ export class PostgresStore implements Store {
   }
 
   async moveCursor(move: CursorMove): Promise<CursorRecord> {
-    this.#checkOpen();
+    this.checkOpen();
     const plain: PlainCursor = {
       kind: 'cursor',
       conversationId: columnText(move.conversationId),
@@ -112,35 +88,11 @@ export class PostgresStore implements Store {
   }
 
   async saveAgent(agent: AgentRecord): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     const [tenant, agentId, record] = [columnText(agent.tenant), columnText(agent.user.id), JSON.stringify(agent)];
     return this.#lanes.add(`agent ${tenant} ${agentId}`, undefined, async () => {
       await this.#database.write(saveAgent(tenant, agentId, agent.statusAt, record));
     });
-  }
-
-  async conversation(tenant: string, conversationId: string): Promise<ConversationState | null> {
-    return this.#state(conversationById(postgresQueries, tenant, conversationId));
-  }
-
-  async currentConversation(tenant: string, customerId: string): Promise<ConversationState | null> {
-    return this.#state(currentConversation(postgresQueries, tenant, customerId));
-  }
-
-  async namedConversation(
-    tenant: string,
-    customerId: string,
-    clientConversationId: string,
-  ): Promise<ConversationState | null> {
-    return this.#state(namedConversation(postgresQueries, tenant, customerId, clientConversationId));
-  }
-
-  async listConversations(query: ConversationQuery): Promise<ConversationPage> {
-    return conversationPage(await this.#rows(conversationList(postgresQueries, query)), query.limit);
-  }
-
-  async openConversations(query: { cursor?: string | undefined; limit: number }): Promise<ConversationPage> {
-    return conversationPage(await this.#rows(openConversationList(postgresQueries, query)), query.limit);
   }
 
   async entries(query: EntryQuery): Promise<EntryPage | null> {
@@ -151,59 +103,22 @@ export class PostgresStore implements Store {
     return entryPage(bodies, query, first.last_seq);
   }
 
-  async entry(conversationId: string, seq: number): Promise<StoredEntry | null> {
-    const [row] = await this.#rows(entryAt(postgresQueries, conversationId, seq));
-    return row === undefined ? null : entryOf(row);
-  }
-
-  async messageByClientId(query: ClientIdQuery): Promise<StoredEntry<'message:created'> | null> {
-    const { tenant, conversationId } = query;
-    const [row] =
-      conversationId === undefined
-        ? await this.#read<BodyRow>(unnamedOf(query))
-        : await this.#rows(messageInConversation(postgresQueries, tenant, conversationId, query));
-    return row === undefined ? null : messageOf(row);
-  }
-
-  async publicSeqAt(conversationId: string, seq: number): Promise<number> {
-    const [row] = await this.#rows(publicSeqAt(postgresQueries, conversationId, seq));
-    return row?.seq ?? 0;
-  }
-
   async heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (conversationIds.length === 0) return new Map();
     const rows = await this.#read<{ id: string; last_seq: number }>(headsOf(conversationIds));
     return new Map(rows.map((row) => [fromColumnText(row.id), row.last_seq]));
   }
 
-  async cursors(conversationId: string): Promise<CursorRecord[]> {
-    return (await this.#rows(cursorsOf(postgresQueries, conversationId))).map(cursorOf);
-  }
-
-  async agents(): Promise<AgentRecord[]> {
-    return (await this.#rows(allAgents(postgresQueries))).map(agentOf);
-  }
-
-  async activeCount(tenant: string, agentId: string): Promise<number> {
-    const [row] = await this.#rows(activeCount(postgresQueries, tenant, agentId));
-    return row?.count ?? 0;
-  }
-
   async beginAttachment({ record, quota }: BeginAttachment): Promise<BeginOutcome> {
-    this.#checkOpen();
+    this.checkOpen();
     const row = attachmentColumns(record);
     return this.#lanes.add(`attachments ${row.tenant}`, undefined, () =>
       this.#database.transaction((run) => decideBegin(run, row, quota)),
     );
   }
 
-  async attachment(attachmentId: string): Promise<AttachmentRecord | null> {
-    const [row] = await this.#rows(attachmentById(postgresQueries, attachmentId));
-    return row === undefined ? null : attachmentOf(row);
-  }
-
   async changeAttachment(change: { record: AttachmentRecord; from: AttachmentRecord['state'] }): Promise<boolean> {
-    this.#checkOpen();
+    this.checkOpen();
     const row = attachmentColumns(change.record);
     return this.#lanes.add(`attachments ${row.tenant}`, undefined, () =>
       this.#database.transaction((run) => decideChange(run, row, change.from)),
@@ -211,15 +126,11 @@ export class PostgresStore implements Store {
   }
 
   async removeAttachment(record: Pick<AttachmentRecord, 'tenant' | 'id'>): Promise<boolean> {
-    this.#checkOpen();
+    this.checkOpen();
     const [tenant, id] = [columnText(record.tenant), columnText(record.id)];
     return this.#lanes.add(`attachments ${tenant}`, undefined, () =>
       this.#database.transaction((run) => decideRemove(run, tenant, id)),
     );
-  }
-
-  async expiredAttachments({ now, limit }: { now: string; limit: number }): Promise<AttachmentRecord[]> {
-    return (await this.#rows(expiredAttachments(postgresQueries, now, limit))).map(attachmentOf);
   }
 
   async knownAttachments(ids: readonly string[]): Promise<ReadonlySet<string>> {
@@ -229,7 +140,7 @@ export class PostgresStore implements Store {
   }
 
   async secret(name: string, fresh: string): Promise<string> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#lanes.add(`secret ${name}`, undefined, async () => {
       const [row] = await this.#database.write<{ value: string }>(secretOf(name, fresh));
       if (row === undefined) throw new TypeError('expected a row');
@@ -238,31 +149,24 @@ export class PostgresStore implements Store {
   }
 
   async health(): Promise<string | undefined> {
-    return this.#closing === undefined ? this.#database.health() : 'the store is closed';
+    return this.closed ? 'the store is closed' : this.#database.health();
   }
 
-  close(): Promise<void> {
-    if (this.#closing === undefined) {
-      this.#closing = this.#lanes.idle().then(() => this.#database.close());
-    }
-    return this.#closing;
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new DeskwireError('unavailable', 'The store is closed; nothing was kept.');
-  }
-
-  async #state(query: CompiledQuery<StateRow>): Promise<ConversationState | null> {
-    const [row] = await this.#rows(query);
-    return row === undefined ? null : stateOf(row);
-  }
-
-  async #rows<R>(query: CompiledQuery<R>): Promise<R[]> {
+  protected rows<R>(query: CompiledQuery<R>): Promise<R[]> {
     return this.#read<R>(encoded(query));
   }
 
+  protected unnamedMessage(query: ClientIdQuery): Promise<BodyRow[]> {
+    return this.#read<BodyRow>(unnamedOf(query));
+  }
+
+  protected async shutDown(): Promise<void> {
+    await this.#lanes.idle();
+    await this.#database.close();
+  }
+
   async #read<R>(statement: Statement): Promise<R[]> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#database.read<R>(statement);
   }
 }

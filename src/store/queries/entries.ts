@@ -69,7 +69,6 @@ const messageByKey = (db: QueryBuilder, tenant: string, key: ClientKey) =>
     .orderBy('e.seq')
     .limit(1);
 
-/** In any conversation of the customer that has no name. */
 export const messageInConversation = (
   db: QueryBuilder,
   tenant: string,

@@ -11,9 +11,6 @@ import type {
   BeginAttachment,
   BeginOutcome,
   ClientIdQuery,
-  ConversationPage,
-  ConversationQuery,
-  ConversationState,
   CursorMove,
   CursorRecord,
   EntryPage,
@@ -21,34 +18,12 @@ import type {
   Open,
   OpenOutcome,
   Store,
-  StoredEntry,
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
-import { agentOf, allAgents } from '../queries/agents.ts';
-import { attachmentById, attachmentOf, expiredAttachments, knownAttachments } from '../queries/attachments.ts';
-import {
-  type StateRow,
-  activeCount,
-  conversationById,
-  conversationList,
-  conversationPage,
-  currentConversation,
-  namedConversation,
-  openConversationList,
-  stateOf,
-} from '../queries/conversations.ts';
-import { cursorOf, cursorsOf } from '../queries/cursors.ts';
-import {
-  type BodyRow,
-  entryAt,
-  entryList,
-  entryOf,
-  entryPage,
-  lastSeqOf,
-  messageInConversation,
-  messageOf,
-  publicSeqAt,
-} from '../queries/entries.ts';
+import { attachmentOf, knownAttachments } from '../queries/attachments.ts';
+import { stateOf } from '../queries/conversations.ts';
+import { type BodyRow, entryList, entryPage, lastSeqOf, messageOf } from '../queries/entries.ts';
+import { SqlStore } from '../sql-store.ts';
 import { WriteBatcher } from './batcher.ts';
 import { encoded, sqliteQueries } from './compiler.ts';
 import { DEFAULT_CHECKPOINT_PAGES } from './database.ts';
@@ -126,30 +101,30 @@ const rowsOf = (answer: Exclude<Answer, { kind: 'outcomes' }>): readonly (readon
   });
 };
 
-class SqliteStore implements Store {
+class SqliteStore extends SqlStore implements Store {
   readonly #link: WorkerLink;
   readonly #batcher: WriteBatcher;
   readonly #clock: Clock;
-  #closing: Promise<void> | undefined;
 
   constructor(link: WorkerLink, batcher: WriteBatcher, clock: Clock) {
+    super(sqliteQueries);
     this.#link = link;
     this.#batcher = batcher;
     this.#clock = clock;
   }
 
   async append(write: Append): Promise<AppendOutcome> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#batcher.add(appendWrite(write), appendOutcome);
   }
 
   async open(write: Open): Promise<OpenOutcome> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#batcher.add(openWrite(write), openOutcome);
   }
 
   async moveCursor(move: CursorMove): Promise<CursorRecord> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#batcher.add(cursorWrite(move), (outcome): CursorRecord => {
       if (typeof outcome === 'number' || outcome.kind !== 'cursor') return unexpected(outcome);
       const [deliveredSeq, readSeq, publicDeliveredSeq, publicReadSeq] = outcome.columns;
@@ -158,32 +133,8 @@ class SqliteStore implements Store {
   }
 
   async saveAgent(agent: AgentRecord): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#batcher.add(agentWrite(agent), () => undefined);
-  }
-
-  async conversation(tenant: string, conversationId: string): Promise<ConversationState | null> {
-    return this.#state(conversationById(sqliteQueries, tenant, conversationId));
-  }
-
-  async currentConversation(tenant: string, customerId: string): Promise<ConversationState | null> {
-    return this.#state(currentConversation(sqliteQueries, tenant, customerId));
-  }
-
-  async namedConversation(
-    tenant: string,
-    customerId: string,
-    clientConversationId: string,
-  ): Promise<ConversationState | null> {
-    return this.#state(namedConversation(sqliteQueries, tenant, customerId, clientConversationId));
-  }
-
-  async listConversations(query: ConversationQuery): Promise<ConversationPage> {
-    return conversationPage(await this.#rows(conversationList(sqliteQueries, query)), query.limit);
-  }
-
-  async openConversations(query: { cursor?: string | undefined; limit: number }): Promise<ConversationPage> {
-    return conversationPage(await this.#rows(openConversationList(sqliteQueries, query)), query.limit);
   }
 
   async entries(query: EntryQuery): Promise<EntryPage | null> {
@@ -195,25 +146,6 @@ class SqliteStore implements Store {
     return head === undefined ? null : entryPage(bodies, query, head.last_seq ?? 0);
   }
 
-  async entry(conversationId: string, seq: number): Promise<StoredEntry | null> {
-    const [row] = await this.#rows(entryAt(sqliteQueries, conversationId, seq));
-    return row === undefined ? null : entryOf(row);
-  }
-
-  async messageByClientId(query: ClientIdQuery): Promise<StoredEntry<'message:created'> | null> {
-    const { tenant, conversationId } = query;
-    const [row] =
-      conversationId === undefined
-        ? await this.#find(tenant, query)
-        : await this.#rows(messageInConversation(sqliteQueries, tenant, conversationId, query));
-    return row === undefined ? null : messageOf(row);
-  }
-
-  async publicSeqAt(conversationId: string, seq: number): Promise<number> {
-    const [row] = await this.#rows(publicSeqAt(sqliteQueries, conversationId, seq));
-    return row?.seq ?? 0;
-  }
-
   async heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (conversationIds.length === 0) return new Map();
     const parameters = [JSON.stringify(conversationIds.map(columnText))];
@@ -223,27 +155,9 @@ class SqliteStore implements Store {
     );
   }
 
-  async cursors(conversationId: string): Promise<CursorRecord[]> {
-    return (await this.#rows(cursorsOf(sqliteQueries, conversationId))).map(cursorOf);
-  }
-
-  async agents(): Promise<AgentRecord[]> {
-    return (await this.#rows(allAgents(sqliteQueries))).map(agentOf);
-  }
-
-  async activeCount(tenant: string, agentId: string): Promise<number> {
-    const [row] = await this.#rows(activeCount(sqliteQueries, tenant, agentId));
-    return row?.count ?? 0;
-  }
-
   async beginAttachment(write: BeginAttachment): Promise<BeginOutcome> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#batcher.add(beginAttachmentWrite(write), beginOutcome);
-  }
-
-  async attachment(attachmentId: string): Promise<AttachmentRecord | null> {
-    const [row] = await this.#rows(attachmentById(sqliteQueries, attachmentId));
-    return row === undefined ? null : attachmentOf(row);
   }
 
   async changeAttachment({
@@ -253,35 +167,31 @@ class SqliteStore implements Store {
     record: AttachmentRecord;
     from: AttachmentRecord['state'];
   }): Promise<boolean> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#batcher.add(changeAttachmentWrite(record, from), (outcome) => outcome === COMMITTED);
   }
 
   async removeAttachment({ tenant, id }: Pick<AttachmentRecord, 'tenant' | 'id'>): Promise<boolean> {
-    this.#checkOpen();
+    this.checkOpen();
     const write = [WRITE.removeAttachment, columnText(tenant), columnText(id)] as const;
     return this.#batcher.add(write, (outcome) => outcome === COMMITTED);
   }
 
-  async expiredAttachments({ now, limit }: { now: string; limit: number }): Promise<AttachmentRecord[]> {
-    return (await this.#rows(expiredAttachments(sqliteQueries, now, limit))).map(attachmentOf);
-  }
-
   async knownAttachments(ids: readonly string[]): Promise<ReadonlySet<string>> {
     if (ids.length === 0) return new Set();
-    const rows = await this.#rows(knownAttachments(sqliteQueries, ids));
+    const rows = await this.rows(knownAttachments(sqliteQueries, ids));
     return new Set(rows.map(({ id }) => fromColumnText(id)));
   }
 
   async secret(name: string, fresh: string): Promise<string> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#batcher.add([WRITE.secret, name, fresh], (outcome) =>
       typeof outcome !== 'number' && outcome.kind === 'secret' ? outcome.value : unexpected(outcome),
     );
   }
 
   async health(): Promise<string | undefined> {
-    if (this.#closing !== undefined) return 'the store is closed';
+    if (this.closed) return 'the store is closed';
     if (this.#link.ended !== undefined) return this.#link.ended;
     const { failing } = this.#batcher;
     // After a failure only a write tells whether the disk takes writes again; nobody else may come to try.
@@ -294,25 +204,11 @@ class SqliteStore implements Store {
     return undefined;
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#batcher.idle().then(() => this.#link.close());
-    return this.#closing;
-  }
-
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw new DeskwireError('unavailable', 'The store is closed; nothing was kept.');
-  }
-
   #deadline(): Promise<undefined> {
     return new Promise((resolve) => this.#clock.after(HEALTH_TIMEOUT_MS, () => resolve(undefined)));
   }
 
-  async #state(query: CompiledQuery<StateRow>): Promise<ConversationState | null> {
-    const [row] = await this.#rows(query);
-    return row === undefined ? null : stateOf(row);
-  }
-
-  async #rows<R>(query: CompiledQuery<R>): Promise<R[]> {
+  protected async rows<R>(query: CompiledQuery<R>): Promise<R[]> {
     const [rows] = await this.#run([encoded(query)]);
     return rows as R[];
   }
@@ -323,16 +219,21 @@ class SqliteStore implements Store {
     return rows as unknown as [A[], B[]];
   }
 
-  async #find(tenant: string, { authorId, clientMessageId }: ClientIdQuery): Promise<BodyRow[]> {
-    this.#checkOpen();
+  protected async unnamedMessage({ tenant, authorId, clientMessageId }: ClientIdQuery): Promise<BodyRow[]> {
+    this.checkOpen();
     const customerId = columnText(authorId);
     const clientId = columnText(clientMessageId);
     const [rows] = rowsOf(await this.#link.ask({ kind: 'find', tenant: columnText(tenant), customerId, clientId }));
     return rows as BodyRow[];
   }
 
+  protected async shutDown(): Promise<void> {
+    await this.#batcher.idle();
+    await this.#link.close();
+  }
+
   async #run(queries: readonly Query[]): Promise<readonly (readonly unknown[])[]> {
-    this.#checkOpen();
+    this.checkOpen();
     return rowsOf(await this.#link.ask({ kind: 'read', queries }));
   }
 }
