@@ -70,7 +70,8 @@ export class BenchDesk {
   async hire({ id, departments, skills }: Worker): Promise<void> {
     const user = { id, name: id, role: 'agent' } as const;
     this.#connect({
-      ...{ tenant: 'default', user, role: 'agent', audience: 'staff', departments, skills, maxChats: CAPACITY },
+      ...{ tenant: 'default', user, role: 'agent', audience: 'staff', departments, skills },
+      ...{ maxChats: CAPACITY, issuedAt: undefined },
     });
     await verbs['agent:status'](this.#desk, this.#caller(id), { status: 'online' });
   }
@@ -80,7 +81,7 @@ export class BenchDesk {
     const user = { id: customerId, name: customerId, role: 'customer' } as const;
     this.#connect({
       ...{ tenant: 'default', user, role: 'customer', audience: 'public' },
-      ...{ departments: [], skills: [], maxChats: undefined },
+      ...{ departments: [], skills: [], maxChats: undefined, issuedAt: undefined },
     });
     await verbs['conversation:open'](this.#desk, this.#caller(customerId), {
       ...(department !== null && { department }),
@@ -121,6 +122,7 @@ const edge = ({ onOpened, onAssigned }: DeskEvents, probe: (connectionId: string
   exit: () => undefined,
   emit: () => undefined,
   emitTo: () => undefined,
+  endRevoked: () => undefined,
   probe,
   emitHere: <N extends EventName>({ except }: Target, event: N, payload: EventPayload<N>): void => {
     // To members it comes from their feed.

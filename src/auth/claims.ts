@@ -27,7 +27,11 @@ const identityShape = {
 export const IdentityClaims = z.strictObject(identityShape);
 export type IdentityClaims = z.input<typeof IdentityClaims>;
 
-const TokenClaims = z.looseObject({ ...identityShape, exp: z.number().positive().max(MAX_NUMERIC_DATE) });
+const TokenClaims = z.looseObject({
+  ...identityShape,
+  exp: z.number().positive().max(MAX_NUMERIC_DATE),
+  iat: z.number().max(MAX_NUMERIC_DATE).optional(),
+});
 
 /**
  * Turns verified claims into the actor they name.
@@ -57,6 +61,7 @@ export const readClaims = (payload: unknown): VerifiedToken => {
       departments: claims.departments ?? [],
       skills: claims.skills ?? [],
       maxChats: claims.maxChats,
+      issuedAt: claims.iat === undefined ? undefined : Math.floor(claims.iat * 1000),
     },
     expiresAt: Math.floor(claims.exp * 1000),
   };

@@ -225,7 +225,8 @@ export const SESSION = {
   'session:ended': event({
     kind: 'session',
     title: 'The session is over',
-    description: 'The connection is closed next. `reconnect`: whether connecting again, with a new token, can succeed.',
+    description:
+      'The connection is closed next. `reconnect`: whether to connect again, with a new token; else stay away until its bearer has signed in anew.',
     payload: z.strictObject({ code: z.enum(['token_expired', 'token_revoked']), reconnect: z.boolean() }),
     examples: [{ code: 'token_expired', reconnect: true }],
   }),

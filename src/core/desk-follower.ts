@@ -86,8 +86,9 @@ export class DeskFollower {
     this.#follow(state, entries);
   }
 
-  #learn({ agents, presences, conversations }: Changes, alive: ReadonlySet<string>): void {
+  #learn({ agents, presences, revocations, conversations }: Changes, alive: ReadonlySet<string>): void {
     const { journal } = this.#desk;
+    for (const revocation of revocations) this.#take(() => this.#desk.revocations.learn(revocation));
     for (const record of agents) this.#take(() => this.#desk.agents.learn(record));
     for (const { nodeId, presence } of presences) this.#take(() => this.#desk.agents.learnPresence(nodeId, presence));
     this.#take(() => this.#desk.agents.nodesChanged(alive));

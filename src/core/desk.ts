@@ -14,6 +14,7 @@ import type { Journal } from './journal.ts';
 import type { Leases } from './leases.ts';
 import type { Peers } from './peers.ts';
 import type { QueueBoard } from './queue-board.ts';
+import type { Revocations } from './revocations.ts';
 import type { Roster } from './roster.ts';
 import type { Router } from './routing/router.ts';
 import type { TypingBoard } from './typing-board.ts';
@@ -38,6 +39,7 @@ export interface Desk {
   /** What a customer's message into a closed conversation does. */
   readonly closedConversations: 'reopen' | 'new';
   readonly tokens: Tokens;
+  readonly revocations: Revocations;
   readonly clock: Clock;
   readonly limits: Limits;
 }

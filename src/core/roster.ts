@@ -56,6 +56,13 @@ export class Roster {
     return [...(this.#users.get(userKey(tenant, user)) ?? [])];
   }
 
+  /** Whatever their tokens' role. */
+  connectionsOfId(tenant: string, userId: string): Present[] {
+    return (['customer', 'agent'] as const)
+      .flatMap((role) => this.connectionsOf(tenant, { id: userId, name: '', role }))
+      .flatMap((id) => this.#connections.get(id) ?? []);
+  }
+
   isOnline(tenant: string, user: User): boolean {
     return this.#users.has(userKey(tenant, user));
   }

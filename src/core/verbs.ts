@@ -18,6 +18,7 @@ import { readHistory } from './verbs/read-history.ts';
 import { refreshSession } from './verbs/refresh-session.ts';
 import { releaseConversation } from './verbs/release-conversation.ts';
 import { reopenConversation } from './verbs/reopen-conversation.ts';
+import { revokeSessions } from './verbs/revoke-sessions.ts';
 import { sendMessage } from './verbs/send-message.ts';
 import { setAgentStatus } from './verbs/set-agent-status.ts';
 import { transferConversation } from './verbs/transfer-conversation.ts';
@@ -28,6 +29,7 @@ import { abortAttachment, beginAttachment, finishAttachment, takeChunk } from '.
 /** Which handler answers which request: the compiler holds it against the contract, name by name. */
 export const verbs: Verbs = {
   'session:refresh': refreshSession,
+  'session:revoke': revokeSessions,
   'conversation:open': openConversation,
   'conversation:join': joinConversation,
   'conversation:leave': leaveConversation,

@@ -11,6 +11,8 @@ export interface Actor {
   readonly skills: readonly string[];
   /** The `maxChats` claim; undefined: `limits.agentCapacity`. */
   readonly maxChats: number | undefined;
+  /** The `iat` claim, milliseconds since 1970; undefined: the token does not say. */
+  readonly issuedAt: number | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { User } from '../contract/schemas.ts';
-import type { AgentRecord, ConversationState, StoredEntry } from './store.ts';
+import type { AgentRecord, ConversationState, Revocation, StoredEntry } from './store.ts';
 
 /** What a node says of itself; nodes of one desk should agree on all but the first two. */
 export interface NodeInfo {
@@ -23,7 +23,7 @@ export interface Beat {
   readonly info: NodeInfo;
   /** Those of this node's that have changed since the last beat. */
   readonly presences: readonly Presence[];
-  /** From the last beat's answer; null: the first, which gives a mark and all presences, but no conversations and no agents. */
+  /** From the last beat's answer; null: the first, which gives a mark and all presences, but nothing of what the store can be asked for. */
   readonly mark: string | null;
   /** A node that has not been heard of for so long counts as dead; by the clock of the database. */
   readonly nodeLeaseMs: number;
@@ -37,6 +37,7 @@ export interface Changes {
   /** Of other nodes, alive or dead. */
   readonly presences: readonly { readonly nodeId: string; readonly presence: Presence }[];
   readonly agents: readonly AgentRecord[];
+  readonly revocations: readonly Revocation[];
   /** Where more than messages was added: those entries, and the state as it is now. */
   readonly conversations: readonly { readonly state: ConversationState; readonly entries: readonly StoredEntry[] }[];
 }

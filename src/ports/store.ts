@@ -30,6 +30,8 @@ export interface Store {
   moveCursor(move: CursorMove): Promise<CursorRecord>;
   /** Where other processes write, one whose status is newer stays as it is. */
   saveAgent(agent: AgentRecord): Promise<void>;
+  /** Of one person's the latest stays. */
+  saveRevocation(revocation: Revocation): Promise<void>;
 
   conversation(tenant: string, conversationId: string): Promise<ConversationState | null>;
   /** The open conversation of the customer that has no client id, the newest if there are several. */
@@ -57,6 +59,8 @@ export interface Store {
   cursors(conversationId: string): Promise<CursorRecord[]>;
   /** Of all tenants. */
   agents(): Promise<AgentRecord[]>;
+  /** Of all tenants. */
+  revocations(): Promise<Revocation[]>;
   /** How many conversations are assigned to the agent now. */
   activeCount(tenant: string, agentId: string): Promise<number>;
 
@@ -274,6 +278,13 @@ export interface AgentRecord {
   skills: readonly string[];
   /** Not gone when last heard of: with the next start he has the time of a lease to come back in. */
   present: boolean;
+}
+
+/** Tokens of a `sub` that are not to be taken any more: those that were issued until then. */
+export interface Revocation {
+  tenant: string;
+  userId: string;
+  revokedAt: string;
 }
 
 /** What was found when an attachment was finished. */

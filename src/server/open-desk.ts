@@ -14,6 +14,7 @@ import { Leases } from '../core/leases.ts';
 import { measure } from '../core/measures.ts';
 import { changedElsewhere } from '../core/participants.ts';
 import { alone, type Peers } from '../core/peers.ts';
+import { Revocations } from '../core/revocations.ts';
 import { QueueBoard } from '../core/queue-board.ts';
 import { Router } from '../core/routing/router.ts';
 import { TypingBoard } from '../core/typing-board.ts';
@@ -118,14 +119,16 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     ...{ bus, roster, typing },
     onChange: (conversationId, came, went) => changedElsewhere(desk, conversationId, came, went),
   });
+  const revocations = new Revocations({ store, peers, roster, rooms, clock });
   const { closedConversations } = config;
   const desk: Desk = {
-    ...{ store, journal, feeds, peers, rooms, roster, typing, elsewhere, tokens, clock, limits },
+    ...{ store, journal, feeds, peers, rooms, roster, typing, elsewhere, tokens, revocations, clock, limits },
     ...{ router, board, agents, leases, departments, closedConversations, uploads, links },
   };
   const follower = new DeskFollower(desk, { inactivity, peers, log });
 
   await peers.join();
+  for (const revocation of await store.revocations()) revocations.learn(revocation);
   agents.load(await store.agents());
   let cursor: string | undefined;
   do {

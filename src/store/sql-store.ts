@@ -8,6 +8,7 @@ import type {
   ConversationQuery,
   ConversationState,
   CursorRecord,
+  Revocation,
   StoredEntry,
 } from '../ports/store.ts';
 import { agentOf, allAgents } from './queries/agents.ts';
@@ -25,6 +26,7 @@ import {
 } from './queries/conversations.ts';
 import { cursorOf, cursorsOf } from './queries/cursors.ts';
 import { type BodyRow, entryAt, entryOf, messageInConversation, messageOf, publicSeqAt } from './queries/entries.ts';
+import { allRevocations, revocationOf } from './queries/revocations.ts';
 import type { QueryBuilder } from './queries/tables.ts';
 
 /** What stores on SQL databases have in common: the reads that are the same queries for all of them, and their end. */
@@ -92,6 +94,10 @@ export abstract class SqlStore {
 
   async agents(): Promise<AgentRecord[]> {
     return (await this.rows(allAgents(this.#queries))).map(agentOf);
+  }
+
+  async revocations(): Promise<Revocation[]> {
+    return (await this.rows(allRevocations(this.#queries))).map(revocationOf);
   }
 
   async activeCount(tenant: string, agentId: string): Promise<number> {

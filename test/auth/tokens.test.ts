@@ -40,6 +40,7 @@ describe('a token that verifies', () => {
         departments: [],
         skills: [],
         maxChats: undefined,
+        issuedAt: undefined,
       },
       expiresAt: (NOW_S + 60) * 1000,
     });
@@ -66,7 +67,13 @@ describe('a token that verifies', () => {
       departments: ['billing'],
       skills: ['de'],
       maxChats: 0,
+      issuedAt: undefined,
     });
+  });
+
+  test('says when it was issued, if it does', async () => {
+    const issued = await tokens().verify(jwt.sign({ ...claims, iat: NOW_S - 0.5 }, SECRET));
+    expect(issued.actor.issuedAt).toBe(NOW_S * 1000 - 500);
   });
 
   test('is what signToken makes', async () => {
@@ -142,6 +149,7 @@ describe('a token that does not verify', () => {
   test.each([
     ['exp', { ...claims, exp: undefined }],
     ['exp', { ...claims, exp: 'soon' }],
+    ['iat', { ...claims, iat: 'now' }],
     ['exp', { ...claims, exp: 1e300 }],
     ['sub', { ...claims, sub: undefined }],
     ['sub', { ...claims, sub: '' }],

@@ -170,6 +170,7 @@ describe('opening', () => {
       tenant: 'default',
       user: { id: 'bob', name: 'Bob', role: 'agent' },
       ...{ role: 'agent', audience: 'staff', departments: ['sales'], skills: [], maxChats: 1 },
+      issuedAt: undefined,
     };
     desk.roster.connect('connection', bob);
     desk.agents.connect('connection', bob);

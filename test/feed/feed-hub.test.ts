@@ -46,6 +46,9 @@ class Streams implements Rooms {
   probe(): void {
     throw new Error('feeds probe nobody');
   }
+  endRevoked(): void {
+    throw new Error('feeds end no sessions');
+  }
   emitTo: Rooms['emitTo'] = (connectionId, _event, payload) => {
     this.#give(connectionId, payload as Entry);
   };

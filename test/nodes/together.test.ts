@@ -3,6 +3,7 @@ import { Clients, type TestClient } from '../support/client.ts';
 import { Company, historyOf, open, stateOf } from '../support/company.ts';
 import { startNodes, type TestNodes } from '../support/nodes.ts';
 import { Random, seedOf } from '../support/random.ts';
+import { tokenFor } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { textOf } from '../support/uploader.ts';
 
@@ -233,5 +234,25 @@ describe('what is told', () => {
     const link = entry.attachments[0]?.url ?? '';
     const got = Buffer.from(await (await fetch(new URL(link, nodes.servers[0]?.url))).arrayBuffer());
     expect(got.equals(text)).toBe(true);
+  });
+});
+
+describe('a person who is revoked', () => {
+  it('[AUTH-5] is so on every node, at once, and on one that starts later', async () => {
+    const companies = company();
+    const tenant = on(companies, 0).tenant;
+    const boss = await on(companies, 0).supervisor('boss');
+    const everywhere = await Promise.all(companies.map((each) => each.agent('bob')));
+    const token = tokenFor({ sub: 'bob', role: 'agent', tenant });
+    await boss.request('session:revoke', { userId: 'bob' });
+    for (const bob of everywhere)
+      await until('the end', () => bob.socket.disconnected && bob.all('session:ended')[0], 1_000);
+    const late = await nodes.add();
+    for (const { url } of [...nodes.servers.slice(0, 3), late]) {
+      const client = clients.open(url, { token });
+      const refusals: string[] = [];
+      client.socket.on('connect_error', ({ message }) => refusals.push(message));
+      expect(await until('a refusal', () => refusals[0])).toMatch(/revoked/);
+    }
   });
 });

@@ -250,6 +250,21 @@ export const storeReadsSuite = (currentStore: () => Store): void => {
       await store.saveAgent(away);
       expect(await agentIn(store, tenant, 'bob')).toEqual(away);
     });
+
+    it('revocations are kept for each person of a tenant, the latest of his', async () => {
+      const [tenant, other] = [unique('tenant\u0000'), unique('tenant')];
+      const store = currentStore();
+      const revocation = (userId: string, at: number, of = tenant) => ({ tenant: of, userId, revokedAt: timeOf(at) });
+      await store.saveRevocation(revocation('bob', 2));
+      await Promise.all([9, 3, 5].map((at) => store.saveRevocation(revocation('bob', at))));
+      await store.saveRevocation(revocation('eve\u0000', 1));
+      await store.saveRevocation(revocation('bob', 4, other));
+      const kept = (await store.revocations()).filter((one) => [tenant, other].includes(one.tenant));
+      expect(kept).toHaveLength(3);
+      expect(kept).toEqual(
+        expect.arrayContaining([revocation('bob', 9), revocation('eve\u0000', 1), revocation('bob', 4, other)]),
+      );
+    });
   });
 
   describe('order', () => {

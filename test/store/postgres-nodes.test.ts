@@ -84,12 +84,15 @@ describe('nodes that share a Postgres database', () => {
     await send(store, facts, 4, { visibility: 'staff' });
     await send(store, quiet, 2);
     await store.saveAgent(agentRecord('acme', 'bob', { status: 'away' }));
+    const revocation = { tenant: 'acme', userId: 'b\u0000b', revokedAt: timeOf(7) };
+    await store.saveRevocation(revocation);
     const changes = await beat();
     expect(told(changes)).toEqual([{ id: facts.id, lastSeq: 4, seqs: [1, 3] }]);
     expect(changes.conversations[0]?.state).toEqual(await store.conversation(facts.tenant, facts.id));
     expect(changes.conversations[0]?.state).toMatchObject({ subject: 'other', publicSeq: 3 });
     expect(changes.agents).toEqual([agentRecord('acme', 'bob', { status: 'away' })]);
-    expect(await beat()).toMatchObject({ conversations: [], agents: [], presences: [] });
+    expect(changes.revocations).toEqual([revocation]);
+    expect(await beat()).toMatchObject({ conversations: [], agents: [], revocations: [], presences: [] });
     const other = factsOf();
     await store.open(openOf(other, { clientMessageId: 'm' }));
     const next = await beat();

@@ -6,6 +6,7 @@ import type { Verb } from '../desk.ts';
 export const refreshSession: Verb<'session:refresh'> = async (desk, caller, { token }) => {
   const verified = await desk.tokens.verify(token);
   const { actor } = caller;
+  desk.revocations.check(verified.actor);
   const same =
     verified.actor.user.id === actor.user.id &&
     verified.actor.tenant === actor.tenant &&

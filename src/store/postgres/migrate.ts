@@ -15,7 +15,7 @@ const FOREIGN = `
 const RIGHTS = `
   SELECT c.relname AS name FROM pg_class c
   WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
-    AND c.relname = ANY ('{deskwire_schema,conversations,heads,entries,conversation_tags,cursors,agents,attachments,attachment_usage,secrets,nodes,presences}')
+    AND c.relname = ANY ('{deskwire_schema,conversations,heads,entries,conversation_tags,cursors,agents,attachments,attachment_usage,secrets,nodes,presences,revocations}')
     AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
       AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'))
   ORDER BY c.relname LIMIT 3`;

@@ -2,6 +2,7 @@ import type { Beat, Changes, NodeInfo, Nodes, Presence } from '../../ports/nodes
 import type { AgentRecord, ConversationState, StoredEntry } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
 import { type StateRow, stateOf } from '../queries/conversations.ts';
+import { revocationOf } from '../queries/revocations.ts';
 import { jsonArray, textArray } from './array-text.ts';
 import type { Statement } from './connect.ts';
 import type { Database } from './database.ts';
@@ -61,6 +62,10 @@ SELECT 'agent', NULL, a.record, NULL, NULL, NULL, NULL, NULL, NULL FROM agents a
 WHERE a.written >= (SELECT since FROM span) AND a.written < (SELECT before FROM span)
   AND (SELECT NOT pg_visible_in_snapshot(a.written, told) OR pg_snapshot_xmax(told) > before FROM span)
 UNION ALL
+SELECT 'revocation', r.tenant, r.user_id, NULL, NULL, r.revoked_at, NULL, NULL, NULL FROM revocations r
+WHERE r.written >= (SELECT since FROM span) AND r.written < (SELECT before FROM span)
+  AND (SELECT NOT pg_visible_in_snapshot(r.written, told) OR pg_snapshot_xmax(told) > before FROM span)
+UNION ALL
 SELECT 'state', c.id, c.facts, c.n, tail.seq, tail.at, shown.seq, shown.at, NULL
 FROM (SELECT DISTINCT f.conversation FROM fresh f) AS changed
 JOIN conversations c ON c.n = changed.conversation
@@ -74,7 +79,7 @@ UNION ALL
 SELECT 'entry', NULL, f.body, f.conversation, f.seq, NULL, NULL, NULL, NULL FROM fresh f`;
 
 interface BeatRow {
-  readonly kind: 'mark' | 'node' | 'presence' | 'agent' | 'state' | 'entry';
+  readonly kind: 'mark' | 'node' | 'presence' | 'agent' | 'revocation' | 'state' | 'entry';
   readonly id: string;
   readonly body: string;
   readonly n: number;
@@ -152,6 +157,9 @@ const changesOf = (rows: readonly BeatRow[], { nodeId, info }: Beat): Changes =>
       presence: JSON.parse(body) as Presence,
     })),
     agents: of('agent').map(({ body }) => JSON.parse(body) as AgentRecord),
+    revocations: of('revocation').map(({ id, body, last_at }) =>
+      revocationOf({ tenant: id, user_id: body, revoked_at: last_at }),
+    ),
     conversations,
   };
 };

@@ -14,6 +14,7 @@ import type {
   EntryQuery,
   Open,
   OpenOutcome,
+  Revocation,
   Store,
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
@@ -30,7 +31,7 @@ import { decideOpen, openRow } from './decide-open.ts';
 import type { Lanes } from './lanes.ts';
 import type { CursorSeqs, PlainCursor } from './pending.ts';
 import { type PageRow, headsOf, knownOf, pageOf, unnamedOf } from './reads.ts';
-import { moveCursor, saveAgent, secretOf } from './single-writes.ts';
+import { moveCursor, saveAgent, saveRevocation, secretOf } from './single-writes.ts';
 
 /** Makes a write, unless one on which it rests was not made. What is decided after it rests on it. */
 const chained = async (chain: Append['chain'], decide: () => Promise<AppendOutcome>): Promise<AppendOutcome> => {
@@ -92,6 +93,14 @@ export class PostgresStore extends SqlStore implements Store {
     const [tenant, agentId, record] = [columnText(agent.tenant), columnText(agent.user.id), JSON.stringify(agent)];
     return this.#lanes.add(`agent ${tenant} ${agentId}`, undefined, async () => {
       await this.#database.write(saveAgent(tenant, agentId, agent.statusAt, record));
+    });
+  }
+
+  async saveRevocation({ tenant, userId, revokedAt }: Revocation): Promise<void> {
+    this.checkOpen();
+    const [company, user] = [columnText(tenant), columnText(userId)];
+    return this.#lanes.add(`revocation ${company} ${user}`, undefined, async () => {
+      await this.#database.write(saveRevocation(company, user, revokedAt));
     });
   }
 

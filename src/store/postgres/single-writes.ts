@@ -30,6 +30,15 @@ export const saveAgent = (tenant: string, agentId: string, statusAt: string, rec
   values: [tenant, agentId, statusAt, record],
 });
 
+export const saveRevocation = (tenant: string, userId: string, revokedAt: string): Statement => ({
+  name: 'save-revocation',
+  text: `
+    INSERT INTO revocations AS r (tenant, user_id, revoked_at, written) VALUES ($1, $2, $3, pg_current_xact_id())
+    ON CONFLICT (tenant, user_id) DO UPDATE
+    SET revoked_at = greatest(r.revoked_at, excluded.revoked_at), written = excluded.written`,
+  values: [tenant, userId, revokedAt],
+});
+
 /** The value that stands, which is `fresh` if there was none. Of two that come at once the second waits for the first. */
 export const secretOf = (name: string, fresh: string): Statement => ({
   name: 'secret',

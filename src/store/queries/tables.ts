@@ -34,6 +34,7 @@ export interface StoreTables {
     public_read_seq: number;
   };
   agents: { tenant: string; agent_id: string; record: string };
+  revocations: { tenant: string; user_id: string; revoked_at: string };
   attachments: {
     id: string;
     tenant: string;

@@ -6,6 +6,7 @@ import type {
   BeginAttachment,
   CursorMove,
   Open,
+  Revocation,
   StoredEntry,
 } from '../../ports/store.ts';
 import { columnText } from '../column-text.ts';
@@ -19,6 +20,7 @@ import {
   type Column,
   type CursorWrite,
   type OpenWrite,
+  type RevocationWrite,
   WRITE,
 } from './messages.ts';
 
@@ -86,6 +88,13 @@ export const agentWrite = (agent: AgentRecord): AgentWrite => [
   columnText(agent.tenant),
   columnText(agent.user.id),
   JSON.stringify(agent),
+];
+
+export const revocationWrite = ({ tenant, userId, revokedAt }: Revocation): RevocationWrite => [
+  WRITE.revocation,
+  columnText(tenant),
+  columnText(userId),
+  revokedAt,
 ];
 
 export const beginAttachmentWrite = ({ record, quota }: BeginAttachment): BeginAttachmentWrite => [

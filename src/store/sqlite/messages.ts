@@ -20,6 +20,7 @@ export const WRITE = {
   changeAttachment: 5,
   removeAttachment: 6,
   secret: 7,
+  revocation: 8,
 } as const;
 
 /** Six of them for each entry: seq, staff, at, author's id, client id, body. */
@@ -84,6 +85,12 @@ export type ChangeAttachmentWrite = readonly [
 ];
 export type RemoveAttachmentWrite = readonly [kind: typeof WRITE.removeAttachment, tenant: string, id: string];
 export type SecretWrite = readonly [kind: typeof WRITE.secret, name: string, fresh: string];
+export type RevocationWrite = readonly [
+  kind: typeof WRITE.revocation,
+  tenant: string,
+  userId: string,
+  revokedAt: string,
+];
 export type Write =
   | AppendWrite
   | OpenWrite
@@ -92,7 +99,8 @@ export type Write =
   | BeginAttachmentWrite
   | ChangeAttachmentWrite
   | RemoveAttachmentWrite
-  | SecretWrite;
+  | SecretWrite
+  | RevocationWrite;
 
 /** The two outcomes that nearly all writes have are numbers, for the same reason. */
 export const COMMITTED = 0;

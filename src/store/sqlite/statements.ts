@@ -61,6 +61,11 @@ export const prepareStatements = (db: Connection) => ({
     `INSERT INTO agents (tenant, agent_id, record) VALUES (?, ?, ?)
      ON CONFLICT DO UPDATE SET record = excluded.record`,
   ),
+  saveRevocation: effectOf(
+    db,
+    `INSERT INTO revocations (tenant, user_id, revoked_at) VALUES (?, ?, ?)
+     ON CONFLICT DO UPDATE SET revoked_at = max(revoked_at, excluded.revoked_at)`,
+  ),
 });
 
 export type Statements = ReturnType<typeof prepareStatements>;

@@ -17,6 +17,7 @@ import type {
   EntryQuery,
   Open,
   OpenOutcome,
+  Revocation,
   Store,
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
@@ -34,6 +35,7 @@ import {
   changeAttachmentWrite,
   cursorWrite,
   openWrite,
+  revocationWrite,
 } from './encode.ts';
 import { type Answer, COMMITTED, CONFLICT, type Failure, type Outcome, type Query, WRITE } from './messages.ts';
 import { WorkerLink } from './worker-link.ts';
@@ -153,6 +155,11 @@ class SqliteStore extends SqlStore implements Store {
     return new Map(
       (rows as { id: string; last_seq: number | null }[]).map((row) => [fromColumnText(row.id), row.last_seq ?? 0]),
     );
+  }
+
+  async saveRevocation(revocation: Revocation): Promise<void> {
+    this.checkOpen();
+    return this.#batcher.add(revocationWrite(revocation), () => undefined);
   }
 
   async beginAttachment(write: BeginAttachment): Promise<BeginOutcome> {

@@ -115,6 +115,9 @@ export class BatchWriter {
       case WRITE.agent:
         this.#sql.saveAgent(write[1], write[2], write[3]);
         return COMMITTED;
+      case WRITE.revocation:
+        this.#sql.saveRevocation(write[1], write[2], write[3]);
+        return COMMITTED;
       case WRITE.beginAttachment:
         return this.#attachments.begin(write);
       case WRITE.changeAttachment:

@@ -56,6 +56,11 @@ export const createRooms = (io: DeskwireServer): Rooms => {
         'ping',
       );
     },
+    endRevoked: (connectionId) => {
+      const socket = sockets.get(connectionId);
+      socket?.emit('session:ended', { code: 'token_revoked', reconnect: false });
+      socket?.disconnect(true);
+    },
     emitTo: <N extends EventName>(connectionId: string, event: N, payload: EventPayload<N>) => {
       sockets.get(connectionId)?.emit(event, ...([payload] as never));
     },

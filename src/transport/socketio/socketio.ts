@@ -84,9 +84,11 @@ export const serveSockets = ({ io, desk, dispatcher, log }: ServeSocketsOptions)
 };
 
 /** @throws DeskwireError */
-const signIn = (desk: Desk, auth: unknown): Promise<VerifiedToken> => {
+const signIn = async (desk: Desk, auth: unknown): Promise<VerifiedToken> => {
   const token: unknown = auth !== null && typeof auth === 'object' && 'token' in auth ? auth.token : undefined;
-  return desk.tokens.verify(token);
+  const verified = await desk.tokens.verify(token);
+  desk.revocations.check(verified.actor);
+  return verified;
 };
 
 /** What `connect_error` carries: an Error whose `data` is an error object. */
@@ -135,4 +137,6 @@ const serveConnection = (socket: Socket, verified: VerifiedToken, { desk, dispat
       desk.leases.heard(socket.id);
     });
   }
+  // Since it was let in.
+  if (desk.revocations.isRevoked(actor)) desk.rooms.endRevoked(socket.id);
 };
