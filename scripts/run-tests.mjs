@@ -10,12 +10,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const run = (command, args, env = {}) =>
   spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status ?? 1;
 
-/**
- * What one server promises, two nodes with Postgres and Redis promise too: these files run again with people spread over both. Those about
- * attachments look into SQLite's file, and are not among them.
- */
+/** What one server promises, two nodes with Postgres and Redis promise too: these files run again with people spread over both. */
 const ON_TWO_NODES = readdirSync(join(root, 'test/e2e'))
-  .filter((name) => name.endsWith('.test.ts') && !name.startsWith('attachments-'))
+  .filter((name) => name.endsWith('.test.ts'))
   .map((name) => `test/e2e/${name}`);
 
 const count = (file) => {

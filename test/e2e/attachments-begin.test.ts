@@ -3,10 +3,11 @@ import type { TestClient } from '../support/client.ts';
 import { clientId } from '../support/client.ts';
 import { Company, open } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
+import { lookInto } from '../support/look.ts';
 import { agent, customer, startServer } from '../support/server.ts';
-import { filesIn, rowsOf, textOf, upload, usageOf } from '../support/uploader.ts';
+import { textOf, upload } from '../support/uploader.ts';
 
-const { connect, clients, server } = endToEnd();
+const { connect, clients, look } = endToEnd();
 
 const begin = (conversationId: string, more: object = {}) => ({
   conversationId,
@@ -21,11 +22,11 @@ const scene = async () => {
   const ann = await company.customer('ann');
   const bob = await company.agent('bob');
   const { id } = await open(ann);
-  const files = filesIn(server().dataDir);
-  const expectNothingKept = (): void => {
-    expect(rowsOf(server().dataDir, id)).toEqual([]);
-    expect(usageOf(server().dataDir, company.tenant)).toBe(0);
-    expect(filesIn(server().dataDir)).toEqual(files);
+  const files = await look.files();
+  const expectNothingKept = async (): Promise<void> => {
+    expect(await look.rows(id)).toEqual([]);
+    expect(await look.usage(company.tenant)).toBe(0);
+    expect(await look.files()).toEqual(files);
   };
   return { ann, bob, id, expectNothingKept };
 };
@@ -47,7 +48,7 @@ describe('attachment:begin', () => {
         details: expect.arrayContaining([expect.objectContaining({ path: 'size' })]) as object[],
       });
     }
-    expectNothingKept();
+    await expectNothingKept();
   });
 
   it.each([
@@ -66,7 +67,7 @@ describe('attachment:begin', () => {
     const expected = found.startsWith('.') ? { source: 'name' } : { accepted: attachmentTypes };
     expect(error.details).toEqual({ found, ...expected });
     expect(error.message).toContain(found);
-    expectNothingKept();
+    await expectNothingKept();
   });
 
   it('[FILE-1] refuses a closed conversation, for everybody, and takes it up again when it is open', async () => {
@@ -75,13 +76,14 @@ describe('attachment:begin', () => {
     for (const client of [ann, bob]) {
       expect(await client.refused('attachment:begin', begin(id))).toMatchObject({ code: 'conversation_closed' });
     }
-    expectNothingKept();
+    await expectNothingKept();
     await ann.request('conversation:reopen', { conversationId: id });
     expect(await ann.request('attachment:begin', begin(id))).toMatchObject({ receivedBytes: 0 });
   });
 
   it('[FILE-1] refuses what is beyond a quota, and names the limit', async () => {
     const small = await startServer({ limits: { attachmentBytesPerUser: 1_000, attachmentBytesPerTenant: 1_500 } });
+    const inside = lookInto(small.dataDir);
     try {
       const ann = await clients.connect(small.url, customer('ann', { tenant: 'small' }));
       const bob = await clients.connect(small.url, agent('bob', { tenant: 'small' }));
@@ -90,15 +92,15 @@ describe('attachment:begin', () => {
         code: 'quota_exceeded',
         details: { limit: 'attachmentBytesPerUser' },
       });
-      expect([rowsOf(small.dataDir, id), usageOf(small.dataDir, 'small'), filesIn(small.dataDir)]).toEqual([[], 0, []]);
+      expect([await inside.rows(id), await inside.usage('small'), await inside.files()]).toEqual([[], 0, []]);
       await ann.request('attachment:begin', begin(id, { size: 1_000 }));
       const error = await bob.refused('attachment:begin', begin(id, { size: 501 }));
       expect(error).toMatchObject({ code: 'quota_exceeded', details: { limit: 'attachmentBytesPerTenant' } });
       // How much a company keeps is not told.
       expect(error.message).not.toContain('1000');
       await bob.request('attachment:begin', begin(id, { size: 500 }));
-      expect(rowsOf(small.dataDir, id)).toHaveLength(2);
-      expect(usageOf(small.dataDir, 'small')).toBe(1_500);
+      expect(await inside.rows(id)).toHaveLength(2);
+      expect(await inside.usage('small')).toBe(1_500);
     } finally {
       await small.stop();
     }
@@ -184,16 +186,16 @@ describe('the name of a file', () => {
     const error = await ann.refused('attachment:begin', begin(id, { name }));
     expect(error).toMatchObject({ code: 'invalid_payload', retryable: false, details: [{ path: 'name' }] });
     expect(error.message.length).toBeLessThan(300);
-    expectNothingKept();
+    await expectNothingKept();
     expect(await ann.request('attachment:begin', begin(id))).toMatchObject({ receivedBytes: 0 });
   });
 
   it.each(GOOD_NAMES)('that is unusual and harmless is shown as it came, and is no path: %s', async (name) => {
     const { ann, id } = await scene();
-    const before = filesIn(server().dataDir);
+    const before = await look.files();
     expect(await shownName(ann, id, name)).toBe(name);
-    const [row] = rowsOf(server().dataDir, id);
-    const added = filesIn(server().dataDir).filter((path) => !before.includes(path));
+    const [row] = await look.rows(id);
+    const added = (await look.files()).filter((path) => !before.includes(path));
     expect(added).toEqual([`attachments/blobs/_${row?.id.slice(2, 4) ?? ''}/${row?.id ?? ''}`]);
   });
 });
@@ -216,6 +218,6 @@ describe('other fields of attachment:begin', () => {
       code: 'invalid_payload',
       retryable: false,
     });
-    expectNothingKept();
+    await expectNothingKept();
   });
 });

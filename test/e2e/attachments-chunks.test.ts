@@ -4,28 +4,18 @@ import { Company, open } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
 import { sha256Of } from '../support/files.ts';
 import { agent, customer, type Identity } from '../support/server.ts';
-import {
-  beginPayload,
-  download,
-  filesIn,
-  pdfOf,
-  rowsOf,
-  sendChunks,
-  textOf,
-  upload,
-  usageOf,
-} from '../support/uploader.ts';
+import { beginPayload, download, pdfOf, sendChunks, textOf, upload } from '../support/uploader.ts';
 
-const { connect, server } = endToEnd({ limits: { chunkBytes: 4_096 } });
+const { connect, server, look } = endToEnd({ limits: { chunkBytes: 4_096 } });
 
 const scene = async () => {
   const company = new Company(connect);
   const ann = await company.customer('ann');
   const { id } = await open(ann);
-  const files = filesIn(server().dataDir);
+  const files = await look.files();
   /** Files of this test, as the first part of their path and `.thumbnail`. */
-  const kept = (): string[] => filesIn(server().dataDir).filter((path) => !files.includes(path));
-  return { company, ann, id, kept, rows: () => rowsOf(server().dataDir, id) };
+  const kept = async (): Promise<string[]> => (await look.files()).filter((path) => !files.includes(path));
+  return { company, ann, id, kept, rows: () => look.rows(id) };
 };
 
 /** Begun, and nothing sent. */
@@ -72,7 +62,7 @@ describe('attachment:chunk', () => {
     });
     await sendChunks(ann, { attachmentId, data, from: 4_000, chunkBytes: 4_096 });
     expect((await ann.request('attachment:finish', { attachmentId })).attachment.sha256).toBe(sha256Of(data));
-    expect(rows()).toMatchObject([{ id: attachmentId, state: 'ready', size: 10_000 }]);
+    expect(await rows()).toMatchObject([{ id: attachmentId, state: 'ready', size: 10_000 }]);
   });
 
   it('with more bytes than were said, or than a chunk may have, or none, is refused, and changes nothing', async () => {
@@ -133,8 +123,8 @@ describe('the hash of a file', () => {
         retryable: false,
         details: { found: sha256Of(wrong), expected: sha256 },
       });
-      expect(kept()).toEqual([]);
-      expect(rows()).toMatchObject([{ state: 'receiving' }]);
+      expect(await kept()).toEqual([]);
+      expect(await rows()).toMatchObject([{ state: 'receiving' }]);
       expect(await ann.refused('attachment:finish', { attachmentId })).toMatchObject({ code: 'attachment_incomplete' });
       expect(await ann.request('attachment:begin', beginPayload(file))).toMatchObject({
         attachmentId,
@@ -179,9 +169,9 @@ describe('one client id', () => {
     expect(one).toEqual(two);
     expect(one).toMatchObject({ state: 'ready', sha256: sha256Of(data), size: 150_000 });
     expect(await upload(ann, file)).toEqual(one);
-    expect(rows()).toEqual([{ id: one.id, state: 'ready', size: 150_000, message_seq: null }]);
-    expect(kept()).toHaveLength(1);
-    expect(usageOf(server().dataDir, company.tenant)).toBe(150_000);
+    expect(await rows()).toEqual([{ id: one.id, state: 'ready', size: 150_000, message_seq: null }]);
+    expect(await kept()).toHaveLength(1);
+    expect(await look.usage(company.tenant)).toBe(150_000);
     expect((await download(server().url, (await sentFrom(ann, id, one.id))?.url)).body.equals(data)).toBe(true);
     // Still the same once it stands in a message.
     expect(await upload(other, file)).toEqual(one);
@@ -204,7 +194,7 @@ describe('one client id', () => {
     expect(chunks).toEqual(people.map(() => ({ receivedBytes: 3_000 })));
     const finishes = await Promise.all(people.map((client) => client.request('attachment:finish', { attachmentId })));
     expect(new Set(finishes.map((finished) => JSON.stringify(finished))).size).toBe(1);
-    expect(rows()).toHaveLength(1);
+    expect(await rows()).toHaveLength(1);
   });
 
   it('[FILE-3] with another size, name, type or hash is refused, and is another one for somebody else or elsewhere', async () => {
@@ -223,7 +213,7 @@ describe('one client id', () => {
         details: { attachmentId },
       });
     }
-    expect(rows()).toHaveLength(1);
+    expect(await rows()).toHaveLength(1);
     const { id: elsewhere } = await open(ann, { clientConversationId: 'other' });
     const bob = await company.agent('bob');
     const namesake = await connect(agent('ann', { tenant: company.tenant }));
@@ -249,7 +239,7 @@ describe('attachment:abort', () => {
         await ann.request('attachment:finish', { attachmentId });
       }
       expect(await ann.request('attachment:abort', { attachmentId })).toEqual({});
-      expect([rows(), kept(), usageOf(server().dataDir, company.tenant)]).toEqual([[], [], 0]);
+      expect([await rows(), await kept(), await look.usage(company.tenant)]).toEqual([[], [], 0]);
       const gone = await ann.refused('attachment:abort', { attachmentId });
       expect(gone).toEqual(await ann.refused('attachment:abort', { attachmentId: 'a_0000000000000000' }));
       for (const [name, payload] of [
@@ -273,7 +263,7 @@ describe('attachment:abort', () => {
     const chunks = [0, 1, 2, 3].map((n) => ann.reply('attachment:chunk', chunk(n * 4_096, (n + 1) * 4_096)));
     await ann.request('attachment:abort', { attachmentId });
     expect((await Promise.all(chunks)).every((reply) => reply.ok || reply.error.code === 'not_found')).toBe(true);
-    expect([rows(), kept()]).toEqual([[], []]);
+    expect([await rows(), await kept()]).toEqual([[], []]);
 
     const second = await begun(ann, id, data);
     await sendChunks(ann, { attachmentId: second.attachmentId, data, from: 0, chunkBytes: 4_096 });
@@ -281,7 +271,7 @@ describe('attachment:abort', () => {
     await ann.request('attachment:abort', { attachmentId: second.attachmentId });
     const finished = await finishing;
     if (!finished.ok) expect(finished.error.code).toBe('not_found');
-    expect([rows(), kept()]).toEqual([[], []]);
+    expect([await rows(), await kept()]).toEqual([[], []]);
   });
 
   it('of what stands in a message is refused, and changes nothing', async () => {
@@ -294,7 +284,7 @@ describe('attachment:abort', () => {
       details: [{ path: 'attachmentId' }],
     });
     expect((await download(server().url, attachment?.url)).body.equals(data)).toBe(true);
-    expect(rows()).toMatchObject([{ id: attachmentId, state: 'ready' }]);
+    expect(await rows()).toMatchObject([{ id: attachmentId, state: 'ready' }]);
   });
 
   it('together with the message that carries it: one of the two comes first, and the other is refused', async () => {
@@ -356,6 +346,6 @@ describe("somebody else's upload", () => {
     await sendChunks(ann, { attachmentId, data, from: 4_096, chunkBytes: 4_096 });
     expect(await ann.request('attachment:finish', { attachmentId })).toMatchObject({ attachment: { state: 'ready' } });
     await expectNotTheirs();
-    expect(rows()).toMatchObject([{ state: 'ready' }]);
+    expect(await rows()).toMatchObject([{ state: 'ready' }]);
   });
 });

@@ -18,17 +18,14 @@ import {
 import {
   beginPayload,
   download,
-  filesIn,
-  rowsOf,
   sendChunks,
   textOf,
   upload,
   UploadRefused,
-  usageOf,
   type LocalFile,
 } from '../support/uploader.ts';
 
-const { connect, server } = endToEnd();
+const { connect, server, look } = endToEnd();
 
 const MiB = 1_048_576;
 
@@ -36,12 +33,12 @@ const scene = async () => {
   const company = new Company(connect);
   const ann = await company.customer('ann');
   const { id } = await open(ann);
-  const files = filesIn(server().dataDir);
+  const files = await look.files();
   /** The refusal is kept, so that it can be told again, and nothing else. */
-  const expectNothingKept = (): void => {
-    expect(filesIn(server().dataDir)).toEqual(files);
-    expect(rowsOf(server().dataDir, id)).toMatchObject([{ state: 'refused', size: 0, message_seq: null }]);
-    expect(usageOf(server().dataDir, company.tenant)).toBe(0);
+  const expectNothingKept = async (): Promise<void> => {
+    expect(await look.files()).toEqual(files);
+    expect(await look.rows(id)).toMatchObject([{ state: 'refused', size: 0, message_seq: null }]);
+    expect(await look.usage(company.tenant)).toBe(0);
   };
   return { company, ann, id, expectNothingKept };
 };
@@ -102,7 +99,7 @@ describe('what a file is', () => {
       expect(error).toMatchObject({ code: 'unsupported_media_type', retryable: false, details: { found } });
       expect(error.message).toContain(`Found ${found} in the content`);
       expect(error.message).toContain(expected);
-      expectNothingKept();
+      await expectNothingKept();
       // It is not asked of anybody to send it again: the same refusal, without a look.
       for (const [request, payload] of [
         ['attachment:chunk', first],
@@ -112,7 +109,7 @@ describe('what a file is', () => {
       ] as const) {
         expect(await ann.refused(request, payload), request).toEqual(error);
       }
-      expectNothingKept();
+      await expectNothingKept();
     },
   );
 
@@ -124,7 +121,7 @@ describe('what a file is', () => {
       code: 'unsupported_media_type',
       details: { found: 'application/x-elf', expected: 'image/png' },
     });
-    expectNothingKept();
+    await expectNothingKept();
   });
 
   it('[FILE-4] without a name or type that says anything is what its content is, if that is accepted', async () => {
@@ -168,7 +165,7 @@ describe('what a file is', () => {
     expect(error).toMatchObject({ retryable: false, ...expected });
     expect(performance.now() - started).toBeLessThan(10_000);
     expect(process.memoryUsage().rss - before).toBeLessThan(128 * MiB);
-    expectNothingKept();
+    await expectNothingKept();
   });
 
   it.each([
@@ -252,9 +249,9 @@ describe('an image', () => {
     const file = { conversationId: id, clientAttachmentId: 'gps', name: 'a.jpg', data };
     const attachment = await upload(ann, file);
     expect(await upload(ann, file)).toEqual(attachment);
-    const [row] = rowsOf(server().dataDir, id);
+    const [row] = await look.rows(id);
     expect(row?.size).toBe(attachment.size + (attachment.thumbnail?.size ?? 0));
-    expect(usageOf(server().dataDir, company.tenant)).toBe(row?.size);
+    expect(await look.usage(company.tenant)).toBe(row?.size);
     const { attachmentId } = await ann.request('attachment:begin', beginPayload(file));
     await sendChunks(ann, { attachmentId, data, from: data.length, chunkBytes: 1_000 });
     expect(await ann.request('attachment:finish', { attachmentId })).toEqual({ attachment });

@@ -4,19 +4,19 @@ import { Company, historyOf, open, stateOf, told } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
 import { photo, sha256Of } from '../support/files.ts';
 import { until } from '../support/until.ts';
-import { beginPayload, download, filesIn, rowsOf, textOf, upload, usageOf } from '../support/uploader.ts';
+import { beginPayload, download, textOf, upload } from '../support/uploader.ts';
 
-const { connect, server } = endToEnd();
+const { connect, server, servers, look } = endToEnd();
 const opening = endToEnd({ env: { DESKWIRE_CLOSED_CONVERSATIONS: 'new' } });
 
-const scene = async (at = { connect, server }) => {
+const scene = async (at = { connect, look }) => {
   const company = new Company(at.connect);
   const ann = await company.customer('ann');
   const bob = await company.agent('bob');
   const { id } = await open(ann);
   await bob.request('conversation:join', { conversationId: id });
-  const files = filesIn(at.server().dataDir);
-  const kept = (): string[] => filesIn(at.server().dataDir).filter((path) => !files.includes(path));
+  const files = await at.look.files();
+  const kept = async (): Promise<string[]> => (await at.look.files()).filter((path) => !files.includes(path));
   return { company, ann, bob, id, kept };
 };
 
@@ -33,7 +33,13 @@ const carrying = (conversationId: string, attachmentIds: string[], more: object 
   ...more,
 });
 
-const statusOf = async (link: string | undefined): Promise<number> => (await download(server().url, link)).status;
+/** The same wherever it is asked for. */
+const statusOf = async (link: string | undefined): Promise<number> => {
+  const answers = await Promise.all(servers().map(({ url }) => download(url, link)));
+  const [status = 0, ...others] = new Set(answers.map((answer) => answer.status));
+  expect(others).toEqual([]);
+  return status;
+};
 
 describe('an attachment in a message', () => {
   it('[FILE-5] shows to nobody but its uploader before its message, and then to everybody who sees that, with links', async () => {
@@ -125,7 +131,7 @@ describe('an attachment in a message', () => {
       const [attachment] = entry.attachments;
       const links = [attachment?.url, attachment?.thumbnail?.url];
       for (const link of links) expect(await statusOf(link)).toBe(200);
-      expect(kept()).toHaveLength(2);
+      expect(await kept()).toHaveLength(2);
       const deleter = who === 'its author' ? ann : await company.supervisor('boss');
       await deleter.request('message:delete', { conversationId: id, messageId: entry.id });
       for (const link of links) expect(await statusOf(link)).toBe(404);
@@ -133,8 +139,8 @@ describe('an attachment in a message', () => {
       for (const client of [ann, bob]) expect(await client.refused('attachment:link', { attachmentId })).toEqual(none);
       const [read] = (await historyOf(bob, id)).filter(({ seq }) => seq === entry.seq);
       expect(read).toMatchObject({ text: null, attachments: [] });
-      await until('the bytes to go', () => kept().length === 0 && rowsOf(server().dataDir, id).length === 0);
-      expect(usageOf(server().dataDir, company.tenant)).toBe(0);
+      await until('the bytes to go', async () => (await look.rows(id)).length === 0 && (await kept()).length === 0);
+      expect(await look.usage(company.tenant)).toBe(0);
       // Nothing comes of it any more, and its client id is free.
       for (const name of ['attachment:finish', 'attachment:abort'])
         expect(await ann.refused(name, { attachmentId })).toEqual(none);
@@ -161,7 +167,7 @@ describe('a message with attachments', () => {
     await ann.request('conversation:reopen', { conversationId: id });
     await ann.request('message:delete', { conversationId: id, messageId: entry.id });
     expect(await repeated()).toMatchObject({ duplicate: true, entry: { id: entry.id, text: null, attachments: [] } });
-    await until('the bytes to go', () => rowsOf(server().dataDir, id).length === 0);
+    await until('the bytes to go', async () => (await look.rows(id)).length === 0);
     expect(await repeated()).toMatchObject({ duplicate: true, entry: { id: entry.id, text: null, attachments: [] } });
     expect((await historyOf(bob, id)).filter(({ type }) => type === 'message:created')).toHaveLength(1);
   });

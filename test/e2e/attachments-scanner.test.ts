@@ -8,7 +8,7 @@ import { endToEnd } from '../support/e2e.ts';
 import { photo, sha256Of } from '../support/files.ts';
 import { startServer, tokenFor, customer, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { beginPayload, download, filesIn, rowsOf, sendChunks, textOf, upload, usageOf } from '../support/uploader.ts';
+import { beginPayload, download, sendChunks, textOf, upload } from '../support/uploader.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'deskwire-scanner-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,7 +44,7 @@ afterEach(clear);
 
 const REQUEST_TIMEOUT_MS = 1_000;
 const scanned = { limits: { requestTimeoutMs: REQUEST_TIMEOUT_MS }, env: { ATTACHMENTS_SCAN_COMMAND: command } };
-const { connect, clients, server } = endToEnd(scanned);
+const { connect, clients, server, servers, look } = endToEnd(scanned);
 
 const scene = async () => {
   const company = new Company(connect);
@@ -52,8 +52,8 @@ const scene = async () => {
   const bob = await company.agent('bob');
   const { id } = await open(ann);
   await bob.request('conversation:join', { conversationId: id });
-  const files = filesIn(server().dataDir);
-  const kept = (): string[] => filesIn(server().dataDir).filter((path) => !files.includes(path));
+  const files = await look.files();
+  const kept = async (): Promise<string[]> => (await look.files()).filter((path) => !files.includes(path));
   return { company, ann, bob, id, kept };
 };
 
@@ -74,7 +74,7 @@ const carrying = (conversationId: string, attachmentId: string, clientMessageId 
 describe('with a virus scanner, a file', () => {
   it('[FILE-7] is held until it is found clean: not in a message, no link, and its uploader is told', async () => {
     const { company, ann, bob, id } = await scene();
-    const phone = await company.customer('ann');
+    const others = [await company.customer('ann'), await company.customer('ann')];
     const data = await photo({ type: 'png' });
     set('held');
     const { attachmentId } = await received(ann, id, data, 'a.png');
@@ -108,13 +108,13 @@ describe('with a virus scanner, a file', () => {
       attachment: { id: attachmentId, state: 'ready', mediaType: 'image/png', width: 240, sha256: sha256Of(data) },
     });
     expect(updated).not.toHaveProperty('error');
-    expect(await phone.event('attachment:updated')).toEqual(updated);
+    for (const other of others) expect(await other.event('attachment:updated')).toEqual(updated);
     expect(await ann.request('attachment:finish', { attachmentId })).toEqual({ attachment: updated.attachment });
     const { entry } = await ann.request('message:send', message);
     await told(bob, id, 'message:created', ({ seq }) => seq === entry.seq);
     expect((await download(server().url, entry.attachments[0]?.url)).body.equals(data)).toBe(true);
     expect(bob.all('attachment:updated')).toEqual([]);
-    expect(ann.all('attachment:updated')).toHaveLength(1);
+    for (const one of [ann, ...others]) expect(one.all('attachment:updated')).toHaveLength(1);
   });
 
   it('[FILE-7] that is infected is refused with what was found, and nothing of it is kept: told at once, and late', async () => {
@@ -126,7 +126,7 @@ describe('with a virus scanner, a file', () => {
     expect(error).toMatchObject(infected);
     expect(error.message).toContain('Test.Threat-1');
     // The path of the file on the server is nobody's business.
-    expect(JSON.stringify(error)).not.toContain(server().dataDir);
+    for (const { dataDir } of servers()) expect(JSON.stringify(error)).not.toContain(dataDir);
 
     set('held');
     const slow = await received(ann, id, data);
@@ -145,12 +145,12 @@ describe('with a virus scanner, a file', () => {
         expect(await ann.refused(name, payload), name).toMatchObject(infected);
       }
     }
-    expect(kept()).toEqual([]);
-    expect(rowsOf(server().dataDir, id)).toMatchObject([
+    expect(await kept()).toEqual([]);
+    expect(await look.rows(id)).toMatchObject([
       { state: 'refused', size: 0 },
       { state: 'refused', size: 0 },
     ]);
-    expect(usageOf(server().dataDir, company.tenant)).toBe(0);
+    expect(await look.usage(company.tenant)).toBe(0);
     expect(bob.received.filter(({ event }) => event.startsWith('attachment'))).toEqual([]);
   });
 
@@ -167,25 +167,59 @@ describe('with a virus scanner, a file', () => {
       code: 'attachment_incomplete',
     });
     expect(ann.all('attachment:updated')).toEqual([]);
-    expect(server().logged.some(({ level, message }) => level === 'warn' && message.includes('held'))).toBe(true);
+    const logged = servers().flatMap((one) => one.logged);
+    expect(logged.some(({ level, message }) => level === 'warn' && message.includes('held'))).toBe(true);
     clear();
     const updated = await ann.event('attachment:updated');
     expect(updated.attachment).toMatchObject({ id: attachmentId, state: 'ready', sha256: sha256Of(data) });
     expect(await ann.request('message:send', carrying(id, attachmentId))).toMatchObject({ duplicate: false });
   });
 
-  it('[FILE-7] can be given up while it is held, and nothing of it is kept', async () => {
+  it.each([1, 2, 3])(
+    '[FILE-7] can be given up while it is held, on connection %i of its uploader, and nothing of it is kept, or told',
+    async (connection) => {
+      const { company, ann, id, kept } = await scene();
+      const tabs = [ann, await company.customer('ann'), await company.customer('ann')];
+      set('held');
+      const { attachmentId } = await received(ann, id, textOf(5_000, 3));
+      await ann.request('attachment:finish', { attachmentId });
+      expect(await tabs[connection - 1]?.request('attachment:abort', { attachmentId })).toEqual({});
+      for (const tab of tabs)
+        expect(await tab.refused('attachment:finish', { attachmentId })).toMatchObject({ code: 'not_found' });
+      expect(await look.rows(id)).toEqual([]);
+      clear();
+      await until('its bytes to go', async () => (await kept()).length === 0);
+      expect(await look.rows(id)).toEqual([]);
+      expect(await look.usage(company.tenant)).toBe(0);
+      // Whatever was said of it stands before this answer.
+      await ann.request('conversation:list', {});
+      expect(ann.all('attachment:updated')).toEqual([]);
+    },
+  );
+
+  it('[FILE-7] that is asked about on two connections while it is held is ready on both, and they are told', async () => {
     const { company, ann, id, kept } = await scene();
+    const other = await company.customer('ann');
     set('held');
-    const { attachmentId } = await received(ann, id, textOf(5_000, 3));
-    await ann.request('attachment:finish', { attachmentId });
-    expect(await ann.request('attachment:abort', { attachmentId })).toEqual({});
-    expect(await ann.refused('attachment:finish', { attachmentId })).toMatchObject({ code: 'not_found' });
-    expect(rowsOf(server().dataDir, id)).toEqual([]);
+    const data = textOf(5_000, 8);
+    const { attachmentId } = await received(ann, id, data);
+    const finishes = [ann, other].map((tab) => tab.request('attachment:finish', { attachmentId }));
+    for (const { attachment } of await Promise.all(finishes)) expect(attachment.state).toBe('checking');
     clear();
-    await until('its bytes to go', () => kept().length === 0);
-    expect(rowsOf(server().dataDir, id)).toEqual([]);
-    expect(usageOf(server().dataDir, company.tenant)).toBe(0);
+    for (const tab of [ann, other]) {
+      await tab.event('attachment:updated');
+      // Each node that looked at it may say so.
+      for (const updated of tab.all('attachment:updated')) {
+        expect(updated).toMatchObject({ attachment: { id: attachmentId, state: 'ready', sha256: sha256Of(data) } });
+        expect(updated).not.toHaveProperty('error');
+      }
+      expect(await tab.request('attachment:finish', { attachmentId })).toMatchObject({
+        attachment: { state: 'ready' },
+      });
+      expect((await tab.refused('attachment:link', { attachmentId })).code).toBe('attachment_incomplete');
+    }
+    await until('one file to be left', async () => (await kept()).length === 1);
+    expect(await ann.request('message:send', carrying(id, attachmentId))).toMatchObject({ duplicate: false });
   });
 
   it('[FILE-7] that was held when the server stopped is held by the next one, until it is found clean', async () => {

@@ -5,9 +5,9 @@ import { endToEnd } from '../support/e2e.ts';
 import { photo } from '../support/files.ts';
 import { agent, bot, customer, startServer, supervisor, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { beginPayload, download, rowsOf, sendChunks, textOf, upload } from '../support/uploader.ts';
+import { beginPayload, download, sendChunks, textOf, upload } from '../support/uploader.ts';
 
-const { connect, clients, server } = endToEnd();
+const { connect, clients, server, look } = endToEnd();
 
 const NONE = 'a_0000000000000000';
 
@@ -48,7 +48,7 @@ describe('a link', () => {
       const begin = beginPayload({ conversationId: id, name: 'a.txt', data: textOf(100, 1) });
       expect(await outsider.refused('attachment:begin', begin)).toEqual(none);
     }
-    expect(rowsOf(server().dataDir, id)).toHaveLength(1);
+    expect(await look.rows(id)).toHaveLength(1);
     for (const insider of [ann, await company.agent('bob'), await company.supervisor('boss')])
       expect(await insider.request('attachment:link', { attachmentId })).toMatchObject({
         url: expect.any(String) as string,
@@ -202,7 +202,7 @@ describe('those who answer', () => {
     const late = { conversationId: id, clientMessageId: clientId(), attachmentIds: [begun.attachmentId] };
     expect(await robot.refused('message:send', late)).toMatchObject({ code: 'stale_fence' });
     await robot.request('attachment:abort', { attachmentId: begun.attachmentId });
-    expect(rowsOf(server().dataDir, id).map((row) => row.id)).not.toContain(begun.attachmentId);
+    expect((await look.rows(id)).map((row) => row.id)).not.toContain(begun.attachmentId);
     expect(ann.entries(id).filter(({ type }) => type === 'message:created')).toHaveLength(2);
   });
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lookIntoShared, type Look } from './look.ts';
 import { startPostgres, type TestPostgres } from './postgres.ts';
 import { startRedis, type TestRedis } from './redis.ts';
 import { startServer, type TestServer, type TestServerOptions } from './server.ts';
@@ -12,6 +13,8 @@ export interface TestNodes {
   readonly servers: readonly TestServer[];
   /** What each is started with. */
   readonly env: Readonly<Record<string, string>>;
+  /** At what they keep of attachments, unless `env` puts it elsewhere. */
+  readonly look: Look;
   /** One more. */
   add(): Promise<TestServer>;
   /** Drains all, ends Postgres and Redis, and deletes what they kept. */
@@ -37,10 +40,12 @@ export const startNodes = async ({
     redis ? startRedis() : Promise.resolve(undefined),
   ]);
   const folder = mkdtempSync(join(tmpdir(), 'deskwire-nodes-'));
+  const databaseUrl = await postgres.newDatabase();
+  const storage = join(folder, 'attachments');
   const shared = {
-    DATABASE_URL: await postgres.newDatabase(),
+    DATABASE_URL: databaseUrl,
     ...(bus && { REDIS_URL: bus.url }),
-    ATTACHMENTS_URL: `file:${join(folder, 'attachments')}`,
+    ATTACHMENTS_URL: `file:${storage}`,
     ...env,
   };
   const servers: TestServer[] = [];
@@ -58,6 +63,7 @@ export const startNodes = async ({
   }
   return {
     ...{ postgres, redis: bus, servers, env: shared, add },
+    look: lookIntoShared({ databaseUrl, storage, dataDirs: () => servers.map(({ dataDir }) => dataDir) }),
     stop: async () => {
       await Promise.all(servers.map((server) => server.stop()));
       await Promise.all([postgres.remove(), bus?.stop()]);

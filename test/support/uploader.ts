@@ -1,4 +1,4 @@
-/** Uploads as a careful client makes them, and a look at what the server keeps of them. */
+/** Uploads as a careful client makes them, and a look at what a server with SQLite inside keeps of them. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -222,12 +222,14 @@ export const rowsOf = (dataDir: string, conversationId: string): KeptRow[] =>
 export const usageOf = (dataDir: string, tenant: string): number =>
   query<{ bytes: number }>(dataDir, 'SELECT bytes FROM attachment_usage WHERE tenant = ?', tenant)[0]?.bytes ?? 0;
 
+/** Files of a folder and of those in it, by their paths from there; marks of whose they are are none. */
+export const filesUnder = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'owner')
+    .map(({ parentPath, name }) => join(parentPath, name).slice(folder.length + 1));
+
 /** Files of attachments, and those that are made in between, by their paths in the data folder. */
 export const filesIn = (dataDir: string): string[] =>
   ['attachments', 'temp']
-    .flatMap((folder) =>
-      readdirSync(join(dataDir, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && entry.name !== 'owner')
-        .map(({ parentPath, name }) => join(parentPath, name).slice(dataDir.length + 1)),
-    )
+    .flatMap((folder) => filesUnder(join(dataDir, folder)).map((path) => join(folder, path)))
     .sort();

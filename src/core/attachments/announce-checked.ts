@@ -11,14 +11,12 @@ export const announceChecked = (
   attachment: Attachment,
   error: DeskwireError | undefined,
 ): void => {
-  rooms.emit(
-    { rooms: personRooms(tenant, uploaderId) },
-    'attachment:updated',
-    {
-      conversationId,
-      attachment,
-      ...(error && { error: error.toObject() as EventPayload<'attachment:updated'>['error'] }),
-    },
-    { ephemeral: true },
-  );
+  const event = {
+    conversationId,
+    attachment,
+    ...(error && { error: error.toObject() as EventPayload<'attachment:updated'>['error'] }),
+  };
+  // A connection is in one of them. What is emitted to several at once goes to every node.
+  for (const room of personRooms(tenant, uploaderId))
+    rooms.emit({ rooms: [room] }, 'attachment:updated', event, { ephemeral: true });
 };

@@ -5,7 +5,7 @@ import { isoTime } from '../../ports/clock.ts';
 import type { AttachmentRecord } from '../../ports/store.ts';
 import { notFound } from '../access.ts';
 import { erase, thumbnailKey } from './bytes.ts';
-import { claimOf, uploadView, type UploadsOptions } from './upload.ts';
+import { claimOf, refusalOf, uploadView, type UploadsOptions } from './upload.ts';
 
 /** What the content itself is refused for: it would be refused again. */
 const REFUSALS: ReadonlySet<string> = new Set(['unsupported_media_type', 'payload_too_large']);
@@ -46,7 +46,9 @@ export class Checks {
     const over = (outcome: string, checked: AttachmentRecord, error?: DeskwireError): void => {
       this.#underWay.delete(record.id);
       metrics.attachment(outcome, performance.now() - startedAt);
-      if (check.late && !stop.signal.aborted) onChecked(checked, uploadView(checked), error);
+      // Given up, here or on another node: nobody waits for that.
+      if (check.late && !stop.signal.aborted && error?.code !== 'not_found')
+        onChecked(checked, uploadView(checked), error);
     };
     check.result.then(
       (checked) => over('ready', checked),
@@ -111,12 +113,22 @@ export class Checks {
       // Given up in the meantime: what that did to the look at it is nobody's news.
       if (signal.aborted) throw notFound();
       if (!(error instanceof DeskwireError)) throw error;
+      const settled = gathered === undefined ? await this.#settled(id) : undefined;
+      if (settled !== undefined) return settled;
       if (error.code === 'checksum_mismatch') await blobs.discard(id);
       else if (REFUSALS.has(error.code)) await this.refuse(record, error);
       throw error;
     } finally {
       await gathered?.release();
     }
+  }
+
+  /** What another node has made of it in the meantime; undefined: nothing yet. */
+  async #settled(attachmentId: string): Promise<AttachmentRecord | undefined> {
+    const now = await this.#options.store.attachment(attachmentId);
+    if (now === null || now.state === 'gone') throw notFound();
+    if (now.state === 'refused') throw refusalOf(now);
+    return now.state === 'ready' ? now : undefined;
   }
 
   /** The whole file is there: from here on it is an attachment, or it was given up in the meantime. */

@@ -117,33 +117,28 @@ export class Uploads {
    */
   chunk(actor: Actor, { attachmentId, offset, data }: Payload<'attachment:chunk'>): Promise<number> {
     const cameAt = this.#options.clock.now();
+    const end = offset + data.length;
     return this.#inTurn(attachmentId, async (line) => {
-      const record = await this.#own(line, actor, attachmentId);
-      const { size } = record.announced;
-      if (record.state === 'refused') throw refusalOf(record);
-      if (record.state !== 'receiving' || this.#checks.isUnderWay(attachmentId)) {
-        throw offsetMismatch(size, `The attachment is finished; nothing was taken of the chunk at ${String(offset)}.`);
+      for (let isFresh = false; ; isFresh = true) {
+        // Another node may have gone on with it, or be done with it. What begins or does not fit is held against what is there; of
+        // what fits, the storage itself knows whether it does.
+        if (isFresh || offset === 0) line.record = undefined;
+        if (isFresh) line.received = undefined;
+        const record = await this.#own(line, actor, attachmentId);
+        this.#requireTaking(record, offset, end);
+        const received = (line.received ??= await this.#received(record));
+        if (end <= received) return received;
+        if (offset === received) {
+          if (offset === 0) await this.#lookEarly(line, record, data);
+          await this.#pace.take(data.length, cameAt);
+          if (await this.#append(line, attachmentId, offset, data)) return end;
+        } else if (isFresh) {
+          throw offsetMismatch(
+            received,
+            `Found a chunk that starts at ${String(offset)}, expected one at ${String(received)}, where the received bytes end.`,
+          );
+        }
       }
-      const end = offset + data.length;
-      if (end > size) {
-        throw new DeskwireError(
-          'payload_too_large',
-          `Found a chunk that ends at ${String(end)}, expected the ${String(size)} bytes that attachment:begin said.`,
-          { details: { size, end } },
-        );
-      }
-      const received = (line.received ??= await this.#received(record));
-      if (end <= received) return received;
-      if (offset !== received) {
-        throw offsetMismatch(
-          received,
-          `Found a chunk that starts at ${String(offset)}, expected one at ${String(received)}, where the received bytes end.`,
-        );
-      }
-      if (offset === 0) await this.#lookEarly(line, record, data);
-      await this.#pace.take(data.length, cameAt);
-      await this.#append(line, attachmentId, offset, data);
-      return end;
     });
   }
 
@@ -169,6 +164,10 @@ export class Uploads {
         const received = await this.#received(record);
         line.received = received;
         if (received < size) {
+          // Its bytes go when it is ready, and another node may have come to that since the record was read.
+          const now = await this.#fresh(line, actor, attachmentId);
+          if (now.state === 'refused') throw refusalOf(now);
+          if (now.state === 'ready') return { result: Promise.resolve(now), record: now };
           throw new DeskwireError(
             'attachment_incomplete',
             `Received ${String(received)} of ${String(size)} bytes; go on from there.`,
@@ -237,15 +236,30 @@ export class Uploads {
     return this.#options.blobs.received(id).then((bytes) => Math.min(bytes, announced.size));
   }
 
-  async #append(line: Line, attachmentId: string, offset: number, data: Uint8Array): Promise<void> {
+  /** @throws what a chunk is refused for, whatever was received */
+  #requireTaking(record: AttachmentRecord, offset: number, end: number): void {
+    const { size } = record.announced;
+    if (record.state === 'refused') throw refusalOf(record);
+    if (record.state !== 'receiving' || this.#checks.isUnderWay(record.id))
+      throw offsetMismatch(size, `The attachment is finished; nothing was taken of the chunk at ${String(offset)}.`);
+    if (end <= size) return;
+    throw new DeskwireError(
+      'payload_too_large',
+      `Found a chunk that ends at ${String(end)}, expected the ${String(size)} bytes that attachment:begin said.`,
+      { details: { size, end } },
+    );
+  }
+
+  /** false: bytes that had been received are lost, and nothing was added. */
+  async #append(line: Line, attachmentId: string, offset: number, data: Uint8Array): Promise<boolean> {
     // Unknown until it is known: an error may have taken bytes that were received before.
     line.received = undefined;
     const kept = await this.#options.blobs.append(attachmentId, offset, data);
+    if (kept < offset + data.length) return false;
     line.received = kept;
-    if (kept < offset + data.length)
-      throw offsetMismatch(kept, `Bytes were lost that had been received; go on from ${String(kept)}.`);
     this.#options.metrics.uploaded(data.length);
     letGo(data);
+    return true;
   }
 
   /** What is not what it says is refused with its first bytes, not with its last. */
