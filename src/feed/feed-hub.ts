@@ -45,8 +45,7 @@ export class FeedHub implements Feeds {
     const { connectionId, conversationId, audience, afterSeq, limit, maxBytes } = request;
     if (afterSeq === undefined && this.isLive(connectionId, conversationId)) {
       // It is read again, not begun again: its stream goes on as it was.
-      const { entries, hasMore } = await this.#page({ conversationId, audience, limit, maxBytes });
-      return { entries, hasMore };
+      return this.#page({ conversationId, audience, limit, maxBytes, withCursors: true });
     }
     return this.#enter(request, async (feed) => {
       let page = await this.#page({
@@ -54,12 +53,16 @@ export class FeedHub implements Feeds {
         audience,
         limit,
         maxBytes,
+        withCursors: true,
         ...(afterSeq === undefined ? {} : { afterSeq }),
       });
+      const { cursors } = page;
       let entries = page.entries;
       let hasMore = page.hasMore;
+      // What the first page after the subscription has seen, nobody needs to be told.
+      feed.start(page.lastSeq);
       for (;;) {
-        if (afterSeq !== undefined && hasMore) return { entries, hasMore };
+        if (afterSeq !== undefined && hasMore) return { entries, hasMore, cursors };
         await feed.catchUp(page.lastSeq);
         if (page.lastSeq === feed.head) break;
         // More came in during the read: that belongs to the page too.
@@ -74,7 +77,7 @@ export class FeedHub implements Feeds {
         }
       }
       this.#goLive(feed, request);
-      return { entries, hasMore };
+      return { entries, hasMore, cursors };
     });
   }
 
@@ -84,6 +87,7 @@ export class FeedHub implements Feeds {
       let { afterSeq } = request;
       for (;;) {
         const page = await this.#page({ conversationId, audience, limit: FOLLOW_ENTRIES, afterSeq });
+        feed.start(page.lastSeq);
         for (const entry of page.entries) {
           this.#options.rooms.emitTo(connectionId, entry.type, entryView(this.#options, audience, entry));
         }
@@ -101,9 +105,7 @@ export class FeedHub implements Feeds {
     if (feed === undefined) return;
     // What was committed before is still this connection's.
     feed.drain();
-    this.#exitRooms(feed, connectionId);
-    feed.members.delete(connectionId);
-    this.#releaseIfEmpty(feed);
+    this.#remove(feed, connectionId);
   }
 
   isLive(connectionId: string, conversationId: string): boolean {
@@ -120,7 +122,8 @@ export class FeedHub implements Feeds {
       const heads = await this.#options.store.heads(ids.slice(at, at + COMPARED_TOGETHER));
       const behind = [...heads].flatMap(([conversationId, head]) => {
         const held = this.#feeds.get(conversationId);
-        return held === undefined || head <= held.feed.head ? [] : [{ ...held, head }];
+        // One that has not begun will begin with a page that is newer than these heads.
+        return held?.feed.started !== true || head <= held.feed.head ? [] : [{ ...held, head }];
       });
       // The pages of a few at a time: after a long outage all of them are behind.
       await Promise.all(behind.map((held) => this.#reading(() => this.#catchUp(held))));
@@ -146,13 +149,31 @@ export class FeedHub implements Feeds {
     this.#options.rooms.enter(connectionId, pagingRoom(conversationId));
     try {
       await ready;
-      return await read(feed);
+      const result = await read(feed);
+      this.#removeIfGone(feed, connectionId);
+      return result;
     } catch (error) {
-      this.#exitRooms(feed, connectionId);
-      feed.members.delete(connectionId);
-      this.#releaseIfEmpty(feed);
+      this.#remove(feed, connectionId);
       throw error;
     }
+  }
+
+  /** A connection that ended while its join was under way has nobody who takes it out later: nothing knew that it was here. */
+  #removeIfGone(feed: Feed, connectionId: string): void {
+    const { conversationId, members } = feed;
+    const place = members.get(connectionId);
+    if (place === undefined) return;
+    const isHere = this.#options.rooms.enter(
+      connectionId,
+      place === 'live' ? allRoom(conversationId) : pagingRoom(conversationId),
+    );
+    if (!isHere) this.#remove(feed, connectionId);
+  }
+
+  #remove(feed: Feed, connectionId: string): void {
+    this.#exitRooms(feed, connectionId);
+    feed.members.delete(connectionId);
+    this.#releaseIfEmpty(feed);
   }
 
   #goLive(feed: Feed, { connectionId, audience }: Place): void {
@@ -177,21 +198,20 @@ export class FeedHub implements Feeds {
     const held = this.#feeds.get(conversationId);
     if (held !== undefined) return held;
     const feed = new Feed(conversationId, this.#options, (entry) => this.#listener?.delivered(entry));
-    const opened = { feed, ready: this.#start(feed) };
+    const opened = { feed, ready: this.#subscribe(feed) };
     this.#feeds.set(conversationId, opened);
     // Each join that waits for it gets the error; this keeps it from being unhandled when none does.
     opened.ready.catch(() => undefined);
     return opened;
   }
 
-  /** Subscribes first and reads the head then, so that no entry can fall between the two. */
-  async #start(feed: Feed): Promise<void> {
-    const { bus, store } = this.#options;
+  /** Before anything is read, so that no entry can fall between the two. */
+  async #subscribe(feed: Feed): Promise<void> {
     const { conversationId } = feed;
-    feed.unsubscribe = await bus.subscribe(conversationId, (note, nodeId) => this.#hear(feed, note, nodeId));
+    feed.unsubscribe = await this.#options.bus.subscribe(conversationId, (note, nodeId) =>
+      this.#hear(feed, note, nodeId),
+    );
     this.#listener?.followed(conversationId);
-    const heads = await store.heads([conversationId]);
-    feed.start(heads.get(conversationId) ?? 0);
   }
 
   #releaseIfEmpty(feed: Feed): void {

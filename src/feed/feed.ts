@@ -45,8 +45,13 @@ export class Feed {
     return this.#head;
   }
 
-  /** From now on `head` is known; what was offered before counts if it is newer. */
+  get started(): boolean {
+    return this.#started;
+  }
+
+  /** From now on `head` is known; what was offered before counts if it is newer. Of several the first counts. */
   start(head: number): void {
+    if (this.#started) return;
     this.#head = head;
     this.#started = true;
     this.drain();

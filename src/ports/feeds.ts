@@ -1,6 +1,6 @@
 import type { Audience } from '../contract/roles.ts';
 import type { Note } from './bus.ts';
-import type { StoredEntry } from './store.ts';
+import type { CursorRecord, StoredEntry } from './store.ts';
 
 export interface JoinRequest {
   readonly connectionId: string;
@@ -18,6 +18,7 @@ export type FollowRequest = Omit<JoinRequest, 'limit' | 'maxBytes' | 'afterSeq'>
 export interface JoinPage {
   readonly entries: StoredEntry[];
   readonly hasMore: boolean;
+  readonly cursors: readonly CursorRecord[];
 }
 
 /** What follows from entries and notes besides their delivery. */

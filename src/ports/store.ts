@@ -225,9 +225,13 @@ export interface EntryQuery {
   limit: number;
   /** The page ends before it has more bytes of JSON than this, but for its first entry. @default no bound */
   maxBytes?: number;
+  /** @default false */
+  withCursors?: boolean;
 }
 export interface EntryPage {
   entries: StoredEntry[];
+  /** The conversation's, of the same instant; none where they were not asked for. */
+  cursors: CursorRecord[];
   /** More of the same audience beyond the page: after it with `afterSeq`, else before it. */
   hasMore: boolean;
   lastSeq: number;

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { open } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
 import { Random, seedOf } from '../support/random.ts';
 import { agent, customer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-const { connect, someone } = endToEnd();
+const { connect, someone, servers } = endToEnd();
 
 describe('a member', () => {
   it('[FEED-1] sees each entry that he may see exactly once and in order, live, whoever writes', async () => {
@@ -114,6 +115,33 @@ describe('a member', () => {
       const seqs = tab.entries(conversationId).map(({ seq }) => seq);
       expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, index) => (seqs[0] ?? 0) + index));
     }
+  });
+
+  it('[FEED-5] a connection that ends while it joins, or while its first message is on its way, leaves nothing behind', async () => {
+    const opener = await connect(agent(someone()));
+    const opened = await Promise.all(
+      Array.from({ length: 20 }, () => opener.request('conversation:open', { customerId: someone() })),
+    );
+    for (const { conversation } of opened)
+      await opener.request('conversation:leave', { conversationId: conversation.id });
+    const feedCount = async (): Promise<number> => {
+      const pages = await Promise.all(servers().map(async ({ url }) => (await fetch(`${url}/metrics`)).text()));
+      return pages.reduce((sum, page) => sum + Number(/^deskwire_feeds (\d+)$/m.exec(page)?.[1]), 0);
+    };
+    await until('nobody to be in any', async () => (await feedCount()) === 0);
+    for (const { conversation } of opened) {
+      const joining = await connect(agent(someone()));
+      joining.socket.emit('conversation:join', { conversationId: conversation.id }, () => undefined);
+      const writing = await connect(customer(someone()));
+      writing.socket.emit('message:send', { clientMessageId: 'x', text: 'x' }, () => undefined);
+      // What they sent has been read before their end is.
+      joining.socket.io.engine.close();
+      writing.socket.io.engine.close();
+    }
+    // All that they began is over.
+    const after = await connect(customer(someone()));
+    await open(after);
+    await until('what is here to be hers alone', async () => (await feedCount()) === 1);
   });
 
   it('[FEED-3] pages end by their bytes too, and lose nothing by it', async () => {

@@ -81,6 +81,8 @@ const hostileBus = (random: Random): Bus => {
     },
     nudge: () => undefined,
     onNudge: () => undefined,
+    greet: () => undefined,
+    onGreeting: () => undefined,
     onConnected: () => undefined,
     close: () => Promise.resolve(),
   };

@@ -237,6 +237,25 @@ export const storeReadsSuite = (currentStore: () => Store): void => {
       expect(await currentStore().cursors(other.id)).toEqual([]);
     });
 
+    it('[STORE-7] cursors come with a page of entries, whole, once, where they are asked for', async () => {
+      const store = currentStore();
+      const facts = await opened(store);
+      await fill(store, facts, 4);
+      const page = (more: Partial<EntryQuery> = {}) =>
+        store.entries({ conversationId: facts.id, audience: 'staff', limit: 2, withCursors: true, ...more });
+      expect((await page())?.cursors).toEqual([]);
+      await move(facts.id, 'a"\u0000', [2, 1]);
+      await move(facts.id, 'b', [4, 4]);
+      const cursors = await store.cursors(facts.id);
+      expect(cursors).toHaveLength(2);
+      expect((await page())?.cursors).toEqual(cursors);
+      expect((await page({ afterSeq: 1, limit: 10 }))?.cursors).toEqual(cursors);
+      // A page without entries.
+      expect(await page({ afterSeq: 99 })).toMatchObject({ entries: [], cursors });
+      expect((await page({ withCursors: false }))?.cursors).toEqual([]);
+      expect((await page())?.entries).toHaveLength(2);
+    });
+
     it('[STORE-7] a cursor in a conversation that does not exist is refused', async () => {
       await expect(move(unique('c'), 'ann', [1, 1])).rejects.toMatchObject({ code: 'not_found' });
     });

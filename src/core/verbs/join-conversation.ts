@@ -18,9 +18,8 @@ export const joinConversation: Verb<'conversation:join'> = async (
   requireReader(actor, state);
   if (afterSeq !== undefined) checkSeq('afterSeq', afterSeq, lastSeqSeen(audience, state));
   requireRoomToJoin(desk, caller, conversationId);
-  // Read before the feed is joined: once it is, nothing may be awaited, or events would overtake the reply.
-  const cursors = await desk.store.cursors(conversationId);
-  const page = await desk.feeds.join({
+  // Once the feed is joined nothing may be awaited, or events would overtake the reply.
+  const { entries, hasMore, cursors } = await desk.feeds.join({
     connectionId,
     conversationId,
     audience,
@@ -33,8 +32,8 @@ export const joinConversation: Verb<'conversation:join'> = async (
   desk.board.joined(now);
   return {
     conversation: conversationView(desk, audience, now),
-    entries: entryViews(desk, audience, page.entries),
-    hasMore: page.hasMore,
+    entries: entryViews(desk, audience, entries),
+    hasMore,
     cursors: cursors
       .filter((cursor) => cursor.userId === personKey(actor.user) || showsCursor(desk, now, cursor))
       .map((cursor) => cursorView(audience, cursor)),

@@ -11,9 +11,12 @@ const requireJoined = async (
   { actor, connectionId }: Caller,
   conversationId: string,
 ): Promise<ConversationState> => {
-  const state = await desk.journal.read(actor.tenant, conversationId);
+  const hasJoined = desk.roster.hasJoined(connectionId, conversationId);
+  // Who has joined was let in, and what is known here follows the log: typing is not worth a question to the store.
+  const known = hasJoined ? desk.journal.peek(conversationId) : undefined;
+  const state = known ?? (await desk.journal.read(actor.tenant, conversationId));
   requireParticipant(actor, state);
-  if (!desk.roster.hasJoined(connectionId, conversationId)) {
+  if (!hasJoined) {
     throw new DeskwireError(
       'forbidden',
       'This connection has not joined the conversation; send conversation:join first.',

@@ -140,12 +140,15 @@ const changesOf = (rows: readonly BeatRow[], { nodeId, info }: Beat): Changes =>
     if (rowsOfOne === undefined) entries.set(row.n, [row]);
     else rowsOfOne.push(row);
   }
-  const conversations = of('state').map((row): { state: ConversationState; entries: StoredEntry[] } => ({
-    state: stateOf(stateRow(row)),
-    entries: (entries.get(row.n) ?? [])
-      .sort((a, b) => a.last_seq - b.last_seq)
-      .map(({ body }) => JSON.parse(body) as StoredEntry),
-  }));
+  const conversations = of('state')
+    .map((row): { state: ConversationState; entries: StoredEntry[] } => ({
+      state: stateOf(stateRow(row)),
+      entries: (entries.get(row.n) ?? [])
+        .sort((a, b) => a.last_seq - b.last_seq)
+        .map(({ body }) => JSON.parse(body) as StoredEntry),
+    }))
+    // About as they came: of two offers made one after the other the first is told first.
+    .sort((a, b) => (a.entries[0]?.at ?? '').localeCompare(b.entries[0]?.at ?? ''));
   return {
     mark: of('mark')[0]?.id ?? '',
     nodes: [

@@ -18,7 +18,7 @@ import type {
   Store,
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
-import { cursorOf } from '../queries/cursors.ts';
+import { type CursorRow, cursorOf } from '../queries/cursors.ts';
 import { type BodyRow, entryPage } from '../queries/entries.ts';
 import { attachmentColumns } from '../queries/rows.ts';
 import { SqlStore } from '../sql-store.ts';
@@ -109,7 +109,9 @@ export class PostgresStore extends SqlStore implements Store {
     const [first] = rows;
     if (first === undefined) return null;
     const bodies = rows.flatMap(({ body }) => (body === null ? [] : [{ body }]));
-    return entryPage(bodies, query, first.last_seq);
+    // In whichever row it is: they are numbered before they are sorted.
+    const cursors = rows.find((row) => row.cursors !== null)?.cursors ?? null;
+    return entryPage(bodies, query, first.last_seq, cursors === null ? [] : (JSON.parse(cursors) as CursorRow[]));
   }
 
   async heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, number>> {

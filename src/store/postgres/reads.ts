@@ -13,16 +13,26 @@ export interface PageRow {
   readonly last_seq: number;
   /** Null in the only row of a page without entries. */
   readonly body: string | null;
+  /** JSON of CursorRow[] in one row, if they are asked for and there are any. */
+  readonly cursors: string | null;
 }
+
+const CURSORS = `
+  CASE WHEN row_number() OVER () = 1 THEN (
+    SELECT json_agg(k)::text FROM (
+      SELECT c.user_id, c.delivered_seq, c.read_seq, c.public_delivered_seq, c.public_read_seq
+      FROM cursors c WHERE c.conversation = h.n ORDER BY c.user_id
+    ) AS k
+  ) END`;
 
 /** One more entry than `limit`, from the end at which the page starts, each with the last seq. No row: no such conversation. */
 export const pageOf = (query: EntryQuery): Statement => {
   const order = query.afterSeq === undefined ? 'DESC' : 'ASC';
   const staff = query.audience === 'public' ? 'AND e.staff = 0' : '';
   return {
-    name: `page-${query.audience}-${order}`,
+    name: `page-${query.audience}-${order}${query.withCursors === true ? '-cursors' : ''}`,
     text: `
-      SELECT h.last_seq, p.body FROM heads h
+      SELECT h.last_seq, p.body, ${query.withCursors === true ? CURSORS : 'NULL'} AS cursors FROM heads h
       LEFT JOIN LATERAL (
         SELECT e.seq, e.body FROM entries e
         WHERE e.conversation = h.n AND e.seq > $2 AND e.seq < $3 ${staff}

@@ -1,5 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import type { ClientKey, EntryPage, EntryQuery, StoredEntry } from '../../ports/store.ts';
+import { type CursorRow, cursorOf } from './cursors.ts';
 import type { QueryBuilder } from './tables.ts';
 
 export interface BodyRow {
@@ -42,7 +43,12 @@ export const entryList = (db: QueryBuilder, query: EntryQuery): CompiledQuery<Bo
   return rows.compile();
 };
 
-export const entryPage = (rows: readonly BodyRow[], query: EntryQuery, lastSeq: number): EntryPage => {
+export const entryPage = (
+  rows: readonly BodyRow[],
+  query: EntryQuery,
+  lastSeq: number,
+  cursors: readonly CursorRow[],
+): EntryPage => {
   let bytes = 0;
   const end = rows.findIndex(({ body }, index) => {
     bytes += body.length;
@@ -50,7 +56,7 @@ export const entryPage = (rows: readonly BodyRow[], query: EntryQuery, lastSeq: 
   });
   const entries = (end === -1 ? rows : rows.slice(0, end)).map(entryOf);
   if (query.afterSeq === undefined) entries.reverse();
-  return { entries, hasMore: end !== -1, lastSeq };
+  return { entries, hasMore: end !== -1, lastSeq, cursors: cursors.map(cursorOf) };
 };
 
 export const entryAt = (db: QueryBuilder, conversationId: string, seq: number): CompiledQuery<BodyRow> =>

@@ -22,6 +22,7 @@ import type {
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
 import { attachmentOf, knownAttachments } from '../queries/attachments.ts';
+import { type CursorRow, cursorsOf } from '../queries/cursors.ts';
 import { stateOf } from '../queries/conversations.ts';
 import { type BodyRow, entryList, entryPage, lastSeqOf, messageOf } from '../queries/entries.ts';
 import { SqlStore } from '../sql-store.ts';
@@ -140,12 +141,15 @@ class SqliteStore extends SqlStore implements Store {
   }
 
   async entries(query: EntryQuery): Promise<EntryPage | null> {
-    const [heads, bodies] = await this.#read(
-      lastSeqOf(sqliteQueries, query.conversationId),
-      entryList(sqliteQueries, query),
-    );
-    const head = heads[0];
-    return head === undefined ? null : entryPage(bodies, query, head.last_seq ?? 0);
+    // All see the same instant.
+    const [heads, bodies, cursors] = await this.#run([
+      encoded(lastSeqOf(sqliteQueries, query.conversationId)),
+      encoded(entryList(sqliteQueries, query)),
+      ...(query.withCursors === true ? [encoded(cursorsOf(sqliteQueries, query.conversationId))] : []),
+    ]);
+    const [head] = heads as { last_seq: number | null }[];
+    if (head === undefined) return null;
+    return entryPage(bodies as BodyRow[], query, head.last_seq ?? 0, (cursors ?? []) as CursorRow[]);
   }
 
   async heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -218,12 +222,6 @@ class SqliteStore extends SqlStore implements Store {
   protected async rows<R>(query: CompiledQuery<R>): Promise<R[]> {
     const [rows] = await this.#run([encoded(query)]);
     return rows as R[];
-  }
-
-  /** Both see the same instant. */
-  async #read<A, B>(first: CompiledQuery<A>, second: CompiledQuery<B>): Promise<[A[], B[]]> {
-    const rows = await this.#run([encoded(first), encoded(second)]);
-    return rows as unknown as [A[], B[]];
   }
 
   protected async unnamedMessage({ tenant, authorId, clientMessageId }: ClientIdQuery): Promise<BodyRow[]> {
