@@ -1,6 +1,8 @@
+import { withCapacity } from '../bench/capacity/document.ts';
 import { ERROR_CODES, ERRORS } from '../src/contract/errors.ts';
 import { LIMIT_NAMES, LIMITS } from '../src/contract/limits.ts';
 import { SETTING_NAMES, SETTINGS } from '../src/server/settings.ts';
+import { number, table, withBlock } from './markdown.ts';
 
 /** A file, or a part of it, that comes from a table in the sources. */
 export interface GeneratedDoc {
@@ -11,15 +13,6 @@ export interface GeneratedDoc {
 }
 
 const MADE_FROM = (source: string) => `<!-- Made from ${source} by scripts/write-docs.ts; change it there. -->`;
-
-const cell = (text: string): string => text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ');
-
-const table = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`;
-  return [line(header), `|${header.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n');
-};
-
-const number = (value: number): string => value.toLocaleString('en-US').replaceAll(',', ' ');
 
 const errorsPage = (): string => `# Errors
 
@@ -64,20 +57,11 @@ const settingsTable = (): string =>
     }),
   );
 
-const START = '<!-- settings -->';
-const END = '<!-- /settings -->';
-
-const withSettings = (current: string): string => {
-  const start = current.indexOf(START);
-  const end = current.indexOf(END);
-  if (start === -1 || end < start) {
-    throw new Error(`Found no ${START} followed by ${END} in README.md; put both where the table of settings belongs.`);
-  }
-  return `${current.slice(0, start + START.length)}\n${settingsTable()}\n${current.slice(end)}`;
-};
+const withSettings = (current: string): string => withBlock(current, 'settings', settingsTable(), 'README.md');
 
 export const GENERATED_DOCS: readonly GeneratedDoc[] = [
   { path: 'docs/errors.md', render: errorsPage },
   { path: 'docs/limits.md', render: limitsPage },
   { path: 'README.md', render: withSettings },
+  { path: 'docs/scaling.md', render: withCapacity },
 ];
