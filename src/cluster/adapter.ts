@@ -1,5 +1,6 @@
 import { createShardedAdapter } from '@socket.io/redis-adapter';
 import type { Server } from 'socket.io';
+import { isAcrossNodes } from '../ports/rooms.ts';
 import type { RedisConnections, Subscription } from './connections.ts';
 
 type Receiver = (message: Buffer, channel: Buffer) => void;
@@ -43,6 +44,7 @@ const adapterClient = (connections: RedisConnections): AdapterClient => {
 
 /** What is used of Socket.IO's adapter, here and on its way to other nodes. */
 interface Broadcasting {
+  shouldUseASeparateNamespace(room: string): boolean;
   broadcast(packet: unknown, options: { flags?: { local?: boolean } }): unknown;
   publish(message: { type: number; data: object }): void;
 }
@@ -67,6 +69,12 @@ const deliverAtOnce = (adapter: Broadcasting): void => {
   };
 };
 
+/** A room to which nothing comes from other nodes needs no subscription: most connections enter several such rooms, and leave them soon. */
+const subscribeToShared = (adapter: Broadcasting): void => {
+  const isPublic = adapter.shouldUseASeparateNamespace.bind(adapter);
+  adapter.shouldUseASeparateNamespace = (room) => isAcrossNodes(room) && isPublic(room);
+};
+
 /**
  * Takes what is emitted to rooms to the connections on other nodes too, through Redis: at most once, and not at all while Redis is
  * down. Delivery to connections here needs no Redis. To be called before the first connection.
@@ -81,6 +89,7 @@ export const attachAdapter = (io: Server, connections: RedisConnections): void =
   io.adapter(function (namespace: unknown) {
     const adapter = create(namespace);
     deliverAtOnce(adapter as unknown as Broadcasting);
+    subscribeToShared(adapter as unknown as Broadcasting);
     return adapter;
   });
 };

@@ -7,6 +7,8 @@ export const createMemoryBus = (): Bus => ({
   subscribe: () => Promise.resolve(() => undefined),
   nudge: () => undefined,
   onNudge: () => undefined,
+  greet: () => undefined,
+  onGreeting: () => undefined,
   onConnected: () => undefined,
   close: () => Promise.resolve(),
 });

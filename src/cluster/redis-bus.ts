@@ -18,6 +18,9 @@ export interface RedisBusOptions {
 /** Between two nudges: each makes all other nodes ask the store. */
 const NUDGE_PAUSE_MS = 5;
 
+/** Makes a nudge one that asks for nothing. */
+const GREETING = 'greeting';
+
 /** What can't be read is logged once in so long. */
 const GARBLED_EVERY_MS = 1000;
 
@@ -38,6 +41,7 @@ export class RedisBus implements Bus {
   readonly #nudgeChannel: string;
   readonly #topics = new Map<string, Topic>();
   readonly #nudged: (() => void)[] = [];
+  readonly #greeted: ((nodeId: string) => void)[] = [];
   readonly #nudgeSubscription: Subscription;
   #nudge: 'idle' | 'under way' | 'wanted again' = 'idle';
   #garbledLoggedMs = -Infinity;
@@ -52,8 +56,10 @@ export class RedisBus implements Bus {
     this.#conversationPrefix = `${prefix}:c:`;
     this.#nudgeChannel = `${prefix}:nudge`;
     this.#nudgeSubscription = this.#connections.subscribe(this.#nudgeChannel, (message) => {
-      if (message.toString() === this.#nodeId) return;
-      for (const listener of this.#nudged) this.#call(listener);
+      const [nodeId = '', kind] = message.toString().split('\n');
+      if (nodeId === this.#nodeId) return;
+      for (const listener of this.#greeted) this.#call(() => listener(nodeId));
+      if (kind === undefined) for (const listener of this.#nudged) this.#call(listener);
     });
     // What was published in the meantime, and what was on its way when the connection broke, nobody got.
     this.#connections.onConnected((connected) => {
@@ -104,6 +110,14 @@ export class RedisBus implements Bus {
 
   onNudge(listener: () => void): void {
     this.#nudged.push(listener);
+  }
+
+  greet(): void {
+    if (!this.#closed) this.#connections.publish(this.#nudgeChannel, `${this.#nodeId}\n${GREETING}`);
+  }
+
+  onGreeting(listener: (nodeId: string) => void): void {
+    this.#greeted.push(listener);
   }
 
   onConnected(listener: (connected: boolean) => void): void {

@@ -1,6 +1,7 @@
 import type { User } from '../contract/schemas.ts';
 import { personKey } from '../ports/actor.ts';
 import type { Bus, Note } from '../ports/bus.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Roster } from './roster.ts';
 import type { TypingBoard } from './typing-board.ts';
 
@@ -8,9 +9,13 @@ export interface ElsewhereOptions {
   readonly bus: Bus;
   readonly roster: Roster;
   readonly typing: TypingBoard;
+  readonly clock: Clock;
   /** People came to, or left, a conversation on other nodes, and are on none of the others. */
   readonly onChange: (conversationId: string, came: readonly User[], went: readonly User[]) => void;
 }
+
+/** Who has not answered by then has nobody there: a node without members does not hear the question. */
+const ANSWER_MS = 3_000;
 
 type People = ReadonlyMap<string, User>;
 
@@ -25,6 +30,9 @@ export class Elsewhere {
   /** By conversation, then by node. */
   readonly #people = new Map<string, Map<string, People>>();
   readonly #followed = new Set<string>();
+  /** Nodes that said something before the bus was away and nothing since, by conversation. */
+  #unconfirmed = new Map<string, Set<string>>();
+  #cancel: () => void = () => undefined;
 
   constructor(options: ElsewhereOptions) {
     this.#options = options;
@@ -44,7 +52,16 @@ export class Elsewhere {
 
   /** The bus is back: who knows what was missed. */
   askAll(): void {
+    const { bus, clock } = this.#options;
+    if (!bus.connected) return;
+    this.#unconfirmed = new Map([...this.#people].map(([id, byNode]) => [id, new Set(byNode.keys())]));
     for (const conversationId of this.#followed) this.#tell(conversationId, true);
+    this.#cancel();
+    this.#cancel = clock.after(ANSWER_MS, () => this.#dropUnconfirmed());
+  }
+
+  stop(): void {
+    this.#cancel();
   }
 
   /** Who is in it on this node has changed. */
@@ -62,6 +79,7 @@ export class Elsewhere {
         typing.stopRemote(nodeId, conversationId, note.user, note.reason);
         return;
       case 'here':
+        this.#unconfirmed.get(conversationId)?.delete(nodeId);
         this.#learn(conversationId, nodeId, peopleOf(note.users));
         for (const typist of note.typists)
           if (!typing.types(conversationId, typist.user)) typing.startRemote(nodeId, conversationId, typist);
@@ -82,6 +100,12 @@ export class Elsewhere {
 
   users(conversationId: string): User[] {
     return [...(this.#people.get(conversationId)?.values() ?? [])].flatMap((people) => [...people.values()]);
+  }
+
+  #dropUnconfirmed(): void {
+    for (const [conversationId, nodeIds] of this.#unconfirmed)
+      for (const nodeId of nodeIds) this.#learn(conversationId, nodeId, new Map());
+    this.#unconfirmed.clear();
   }
 
   #learn(conversationId: string, nodeId: string, people: People): void {

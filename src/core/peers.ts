@@ -8,6 +8,8 @@ import type { Changes, NodeInfo, Nodes, Presence } from '../ports/nodes.ts';
 export interface Peers {
   /** Nodes that are alive, this one too, as far as this one knows. */
   readonly nodeCount: number;
+  /** Every other node that is alive is heard over the bus, too. */
+  readonly hearsAll: boolean;
   /**
    * Whether this node does what is done once for all nodes, for a tenant or another name: one node at a time says yes. For a moment
    * two may, or none, when nodes come and go: what they do is decided by the store.
@@ -39,6 +41,7 @@ export interface PeersListener {
 /** For a node that is alone with its store. */
 export const alone: Peers = {
   nodeCount: 1,
+  hearsAll: true,
   owns: () => true,
   present: () => undefined,
   changed: () => undefined,
@@ -62,8 +65,9 @@ export interface NodePeersOptions {
 const BEATS_PER_LEASE = 5;
 /** However long a lease is: what a lost nudge has not brought is at most so late. */
 const MAX_PAUSE_MS = 1_000;
-/** Nudges that come together are answered together. */
-const MIN_PAUSE_MS = 5;
+/** Between two beats for each other node: nudges that come together are answered together, and all nodes together ask the store 200 times a second at most. */
+const PAUSE_PER_NODE_MS = 5;
+const MAX_BUSY_PAUSE_MS = 250;
 /** How often what hints may have missed is looked for while the bus works. */
 const COMPARE_MS = 5_000;
 
@@ -88,13 +92,18 @@ export class NodePeers implements Peers {
   #waiting: (() => void)[] = [];
   #failing = false;
   #left = false;
+  /** When each of the others was heard over the bus last, or could have been for the first time. */
+  readonly #heardAt = new Map<string, number>();
+  readonly #silent = new Set<string>();
   #cancel: () => void = () => undefined;
 
   constructor(options: NodePeersOptions) {
     this.#options = options;
     this.#alive = [options.nodeId];
     options.bus.onNudge(() => this.#soon());
+    options.bus.onGreeting((id) => this.#heardAt.set(id, options.clock.now()));
     options.bus.onConnected((connected) => {
+      this.#heardAt.clear();
       if (connected) this.#listener?.compare(true);
       this.#soon();
     });
@@ -102,6 +111,10 @@ export class NodePeers implements Peers {
 
   get nodeCount(): number {
     return this.#alive.length;
+  }
+
+  get hearsAll(): boolean {
+    return this.#silent.size === 0;
   }
 
   owns(name: string): boolean {
@@ -160,8 +173,9 @@ export class NodePeers implements Peers {
 
   #await(): void {
     this.#cancel();
-    const { clock, nodeLeaseMs } = this.#options;
+    const { clock, nodeLeaseMs, bus } = this.#options;
     this.#cancel = clock.after(Math.min(MAX_PAUSE_MS, nodeLeaseMs / BEATS_PER_LEASE), () => {
+      bus.greet();
       this.#soon();
       this.#await();
     });
@@ -186,6 +200,8 @@ export class NodePeers implements Peers {
       const waiting = this.#waiting;
       this.#waiting = [];
       const lapsed = !this.#isLeased;
+      // It may have stood still, and heard nobody.
+      if (lapsed) this.#heardAt.clear();
       try {
         const changes = await this.#beat();
         if (this.#failing) log.info({}, 'the store tells again what other nodes do');
@@ -198,7 +214,8 @@ export class NodePeers implements Peers {
         this.#failing = true;
       }
       for (const resolve of waiting) resolve();
-      await new Promise<void>((resolve) => void clock.after(MIN_PAUSE_MS, resolve));
+      const pauseMs = Math.min(MAX_BUSY_PAUSE_MS, PAUSE_PER_NODE_MS * Math.max(1, this.nodeCount - 1));
+      await new Promise<void>((resolve) => void clock.after(pauseMs, resolve));
     }
     this.#beating = false;
     // It takes no part any more, and nobody waits for it in vain.
@@ -239,10 +256,36 @@ export class NodePeers implements Peers {
       this.#options.log.info({ nodes: ids }, 'the nodes of the desk have changed');
       this.#listener?.nodesChanged(gone);
     }
+    this.#lookForSilent();
     const now = this.#options.clock.now();
-    if (bus.connected && Math.abs(now - this.#comparedAt) < COMPARE_MS) return;
+    if (bus.connected && this.hearsAll && Math.abs(now - this.#comparedAt) < COMPARE_MS) return;
     this.#comparedAt = now;
     this.#listener?.compare(!bus.connected);
+  }
+
+  /** Alive by the store and never heard: told of once, and made up for by looking into the store as often as without a bus. */
+  #lookForSilent(): void {
+    const { nodeId, bus, clock, nodeLeaseMs, log } = this.#options;
+    // That is known, and told by the bus itself.
+    if (!bus.connected) return;
+    const now = clock.now();
+    for (const id of [...this.#heardAt.keys(), ...this.#silent]) {
+      if (this.#alive.includes(id)) continue;
+      this.#heardAt.delete(id);
+      this.#silent.delete(id);
+    }
+    for (const id of this.#alive) {
+      if (id === nodeId) continue;
+      const heardAt = this.#heardAt.get(id);
+      if (heardAt === undefined) this.#heardAt.set(id, now);
+      // One that froze counts as alive until its lease ends.
+      else if (now - heardAt <= nodeLeaseMs + 2 * MAX_PAUSE_MS) {
+        if (this.#silent.delete(id)) log.info({ node: id }, 'a node is heard over Redis again');
+      } else if (!this.#silent.has(id)) {
+        this.#silent.add(id);
+        log.error({ node: id, setting: 'REDIS_URL' }, unheard(id));
+      }
+    }
   }
 
   #warnOfDifferences({ nodes }: Changes): void {
@@ -259,6 +302,9 @@ export class NodePeers implements Peers {
     }
   }
 }
+
+const unheard = (id: string): string =>
+  `REDIS_URL: the node ${id} uses the same database and is not heard over Redis, so what happens there arrives up to a second late, typing not at all. Set REDIS_URL on all nodes, to the same Redis server and database number`;
 
 /** Rendezvous hashing: with a node that goes, only what it owned moves (Thaler and Ravishankar, 1998). */
 const ownerOf = (name: string, nodeIds: readonly string[]): string => {

@@ -45,6 +45,10 @@ export interface Bus {
   /** Tells all other nodes to look into the store for what has changed. */
   nudge(): void;
   onNudge(listener: () => void): void;
+  /** Tells all other nodes that this one can be heard, and nothing else. */
+  greet(): void;
+  /** Another node greeted, or nudged. */
+  onGreeting(listener: (nodeId: string) => void): void;
   /** The bus is back, with its subscriptions in force, or gone. */
   onConnected(listener: (connected: boolean) => void): void;
   close(): Promise<void>;

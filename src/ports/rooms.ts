@@ -24,7 +24,7 @@ export interface Rooms {
     payload: EventPayload<N>,
     options?: { ephemeral: boolean },
   ): void;
-  /** To connections on all nodes; skips readers that don't keep up when `ephemeral`. */
+  /** To connections on all nodes that are in a room of a user or of an audience; skips readers that don't keep up when `ephemeral`. */
   emit<N extends EventName>(target: Target, event: N, payload: EventPayload<N>, options: { ephemeral: boolean }): void;
   /** Asks a connection on this node for a sign of life; what it answers arrives as any packet does. */
   probe(connectionId: string): void;
@@ -39,6 +39,9 @@ const SOCKET_ID_LENGTH = 20;
 const room = (name: string): string => (name.length === SOCKET_ID_LENGTH ? `${name}.` : name);
 /** Keeps a name's parts apart; never fails, whatever the text. */
 const part = (text: string): string => text.replaceAll('%', '%25').replaceAll(':', '%3A');
+
+/** Those that `emit` goes to; to the others only `emitHere` does, and nodes need not tell each other that they have them. */
+export const isAcrossNodes = (name: string): boolean => /^(?:user|staff|public):/.test(name);
 
 /** Everyone who is live in a conversation. */
 export const allRoom = (conversationId: string): string => room(`all:${conversationId}`);

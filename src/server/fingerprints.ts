@@ -37,6 +37,8 @@ export const fingerprints = (config: Config, keys: KeySource, salt: string): Rec
     DESKWIRE_DEPARTMENTS: hash(config.departments),
     DESKWIRE_ROUTING: hash(config.routing),
     DESKWIRE_CLOSED_CONVERSATIONS: hash(config.closedConversations),
+    // Its address may be another on each.
+    REDIS_URL: hash(config.redis === undefined),
     // A folder that all of them see may have another path on each.
     ATTACHMENTS_URL: hash(attachments.kind === 'disk' ? attachments.kind : attachments),
   };

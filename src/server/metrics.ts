@@ -148,8 +148,10 @@ export const createMetrics = ({
   gauge('deskwire_waiting_conversations', 'Conversations in the queue.', waitingCount);
   gauge('deskwire_agents_online', 'Agents and supervisors who are online.', onlineCount);
   gauge('deskwire_nodes', 'Nodes of this desk that are alive, this one too.', nodeCount);
-  gauge('deskwire_bus_connected', '1 while this node can tell others at once; 0: they learn from the store.', () =>
-    busConnected() ? 1 : 0,
+  gauge(
+    'deskwire_bus_connected',
+    '1 while this node can tell others at once, and hears all of them; 0: they learn from the store.',
+    () => (busConnected() ? 1 : 0),
   );
   gauge('deskwire_feeds', 'Conversations that have members on this node.', feedCount);
 

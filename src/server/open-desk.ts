@@ -116,7 +116,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
   });
   const sweeper = new Sweeper({ store, blobs, clock, limits, log });
   const elsewhere = new Elsewhere({
-    ...{ bus, roster, typing },
+    ...{ bus, roster, typing, clock },
     onChange: (conversationId, came, went) => changedElsewhere(desk, conversationId, came, went),
   });
   const revocations = new Revocations({ store, peers, roster, rooms, clock });
@@ -145,6 +145,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
       leases.stop();
       router.stop();
       inactivity.stop();
+      elsewhere.stop();
       await sweeper.stop();
     },
   };

@@ -61,7 +61,7 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
     waitingCount: () => desk.router.waitingCount,
     onlineCount: () => desk.router.onlineCount,
     nodeCount: () => backends.peers.nodeCount,
-    busConnected: () => backends.bus.connected,
+    busConnected: () => backends.bus.connected && backends.peers.hearsAll,
   });
   const backends = await openBackends({ config, keys, clock, log, metrics });
   const { store, bus, peers } = backends;

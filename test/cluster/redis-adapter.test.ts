@@ -119,14 +119,14 @@ describe('the adapter over Redis', () => {
     const redis = await redisForTest();
     const [a, b] = [await startNode(redis.url), await startNode(redis.url)];
     const [here, there, slow] = [await a.client(), await b.client(), await b.client()];
-    a.enter(here, 'all:one', 'desk:x');
-    b.enter(there, 'all:one', 'desk:x');
-    b.enter(slow, 'all:one', 'slow-readers');
-    await expectReached(b, 'all:one', here);
-    await expectReached(a, 'all:one', there);
-    for (const number of numbers(200)) a.emit({ rooms: ['all:one'] }, number);
+    a.enter(here, 'staff:one', 'desk:x');
+    b.enter(there, 'staff:one', 'desk:x');
+    b.enter(slow, 'staff:one', 'slow-readers');
+    await expectReached(b, 'staff:one', here);
+    await expectReached(a, 'staff:one', there);
+    for (const number of numbers(200)) a.emit({ rooms: ['staff:one'] }, number);
     // Of several rooms it goes to all nodes, and a connection that is in both gets it once.
-    a.emit({ rooms: ['all:one', 'desk:x'] }, 200);
+    a.emit({ rooms: ['staff:one', 'desk:x'] }, 200);
     await until('all', () => there.got.includes(200) && here.got.includes(200));
     expect(there.got).toEqual(numbers(201));
     expect(here.got).toEqual(numbers(201));
@@ -137,13 +137,16 @@ describe('the adapter over Redis', () => {
     const redis = await redisForTest();
     const [a, b] = [await startNode(redis.url), await startNode(redis.url)];
     const [here, there] = [await a.client(), await b.client()];
-    a.enter(here, 'all:one');
-    b.enter(there, 'all:two');
+    a.enter(here, 'staff:one');
+    b.enter(there, 'staff:two');
     const subscribers = async (room: string): Promise<number> => {
       const channel = `deskwire:rooms#/#${room}#`;
       return ((await redis.command('PUBSUB', 'SHARDNUMSUB', channel)) as [string, number])[1];
     };
-    await expect.poll(() => Promise.all([subscribers('all:one'), subscribers('all:two')])).toEqual([1, 1]);
+    // Nothing comes to it from other nodes.
+    b.enter(there, 'all:two');
+    await expect.poll(() => Promise.all([subscribers('staff:one'), subscribers('staff:two')])).toEqual([1, 1]);
+    expect(await subscribers('all:two')).toBe(0);
     // A connection's own room is no channel.
     expect((await redis.command('PUBSUB', 'SHARDCHANNELS')) as string[]).toHaveLength(2 + 1 + 2);
   });
@@ -152,8 +155,8 @@ describe('the adapter over Redis', () => {
     const redis = await redisForTest();
     const node = await startNode(redis.url);
     const client = await node.client();
-    node.enter(client, 'all:one');
-    for (const number of numbers(500)) node.emit({ rooms: ['all:one'] }, number, number % 3 === 0);
+    node.enter(client, 'staff:one');
+    for (const number of numbers(500)) node.emit({ rooms: ['staff:one'] }, number, number % 3 === 0);
     await until('all', () => client.got.length === 500);
     expect(client.got).toEqual(numbers(500));
   });
@@ -162,8 +165,8 @@ describe('the adapter over Redis', () => {
     const redis = await redisForTest();
     const [a, b] = [await startNode(redis.url), await startNode(redis.url)];
     const there = await b.client();
-    b.enter(there, 'all:one');
-    await expectReached(a, 'all:one', there);
+    b.enter(there, 'staff:one');
+    await expectReached(a, 'staff:one', there);
     const broken = [
       '',
       'null',
@@ -172,9 +175,9 @@ describe('the adapter over Redis', () => {
       '{"uid":"x","nsp":"/","type":3}',
       '{"uid":"x","nsp":"/","type":3,"data":{"opts":{}}}',
     ];
-    for (const channel of ['', 'all:one#'])
+    for (const channel of ['', 'staff:one#'])
       for (const text of broken) await redis.command('SPUBLISH', `deskwire:rooms#/#${channel}`, text);
-    await expectReached(a, 'all:one', there);
+    await expectReached(a, 'staff:one', there);
     expect(b.connections.connected).toBe(true);
     expect(b.log.lines.map(({ level }) => level)).toContain('error');
   });
@@ -183,39 +186,39 @@ describe('the adapter over Redis', () => {
     const redis = await redisForTest();
     const [a, b] = [await startNode(redis.url), await startNode(redis.url)];
     const [here, there] = [await a.client(), await b.client()];
-    a.enter(here, 'all:before');
-    b.enter(there, 'all:before');
-    await expectReached(a, 'all:before', there);
+    a.enter(here, 'staff:before');
+    b.enter(there, 'staff:before');
+    await expectReached(a, 'staff:before', there);
     const cutOff = () => until('the loss', () => !a.connections.connected && !b.connections.connected);
     const back = () => until('the return', () => a.connections.connected && b.connections.connected);
     const count = 3000;
     const p99: Record<string, number> = {};
 
-    p99['up'] = await localP99(a, 'all:before', here, count);
+    p99['up'] = await localP99(a, 'staff:before', here, count);
     redis.pause();
-    p99['frozen, not noticed'] = await localP99(a, 'all:before', here, count);
+    p99['frozen, not noticed'] = await localP99(a, 'staff:before', here, count);
     await cutOff();
-    p99['frozen'] = await localP99(a, 'all:before', here, count);
-    a.enter(here, 'all:frozen');
-    b.enter(there, 'all:frozen');
+    p99['frozen'] = await localP99(a, 'staff:before', here, count);
+    a.enter(here, 'staff:frozen');
+    b.enter(there, 'staff:frozen');
     redis.resume();
     await back();
-    await expectReached(a, 'all:frozen', there);
+    await expectReached(a, 'staff:frozen', there);
 
     await redis.kill();
-    p99['dead, not noticed'] = await localP99(a, 'all:before', here, count);
+    p99['dead, not noticed'] = await localP99(a, 'staff:before', here, count);
     await cutOff();
     const heapBefore = process.memoryUsage().heapUsed;
-    p99['dead'] = await localP99(a, 'all:before', here, 5 * count);
+    p99['dead'] = await localP99(a, 'staff:before', here, 5 * count);
     const grownMiB = (process.memoryUsage().heapUsed - heapBefore) / 1024 / 1024;
-    a.enter(here, 'all:dead');
-    b.enter(there, 'all:dead');
+    a.enter(here, 'staff:dead');
+    b.enter(there, 'staff:dead');
     await redis.restart();
     await back();
-    p99['back'] = await localP99(a, 'all:before', here, count);
-    a.enter(here, 'all:after');
-    b.enter(there, 'all:after');
-    for (const room of ['all:before', 'all:frozen', 'all:dead', 'all:after']) {
+    p99['back'] = await localP99(a, 'staff:before', here, count);
+    a.enter(here, 'staff:after');
+    b.enter(there, 'staff:after');
+    for (const room of ['staff:before', 'staff:frozen', 'staff:dead', 'staff:after']) {
       await expectReached(a, room, there);
       await expectReached(b, room, here);
     }
@@ -228,7 +231,7 @@ describe('the adapter over Redis', () => {
     onTestFinished(() => cluster.stop());
     const [a, b] = [await startNode(cluster.url), await startNode(cluster.url)];
     const [here, there] = [await a.client(), await b.client()];
-    const rooms = numbers(20).map((number) => `all:${String(number)}`);
+    const rooms = numbers(20).map((number) => `staff:${String(number)}`);
     a.enter(here, ...rooms);
     b.enter(there, ...rooms);
     const expectAllReached = async () => {
@@ -237,7 +240,7 @@ describe('the adapter over Redis', () => {
     await expectAllReached();
     await cluster.nodes[0]?.kill();
     await until('the loss', () => !a.connections.connected && !b.connections.connected);
-    await localP99(a, 'all:0', here, 1000);
+    await localP99(a, 'staff:0', here, 1000);
     await until('the return', () => a.connections.connected && b.connections.connected, 20_000);
     await expectAllReached();
   });

@@ -44,7 +44,8 @@ describe('the bus over Redis', () => {
       id: 'c_1-7',
       conversationId: 'c_1',
       seq: 7,
-      type: 'rating:set',
+      type: 'conversation:rated',
+      visibility: 'all',
       at: '2026-01-01T00:00:00.000Z',
       by: null,
       text: 'ä\n"\u2028😀',
@@ -53,6 +54,47 @@ describe('the bus over Redis', () => {
     a.bus.publish('c_1', sent);
     await until('the note', () => heard.length === 1);
     expect(heard).toEqual([sent]);
+  });
+
+  it('takes in no note that is not whole, and those after it', async () => {
+    const [a, b] = [await startNode(redis.url), await startNode(redis.url)];
+    const { heard } = await listen(b, 'c_1');
+    const entry = { id: 'c_1-7', conversationId: 'c_1', seq: 7, type: 'message:created', visibility: 'all' };
+    for (const wrong of [
+      { kind: 'typing-started', typist: { user: { id: 5 } } },
+      { kind: 'typing-stopped', user: { id: 'q', name: 'Q', role: 'agent' }, reason: 'tired' },
+      { kind: 'here', users: [{}], typists: [] },
+      { kind: 'here', users: [], typists: [{ user: { id: 'q', name: 'Q', role: 'agent' }, expiresAt: 'x' }] },
+      { kind: 'entries', entries: [{ ...entry, seq: 0 }] },
+      { kind: 'entries', entries: [{ ...entry, type: 'toString' }] },
+      { kind: 'entries', entries: [{ ...entry, visibility: undefined }] },
+      { kind: 'entries', entries: [null] },
+      { kind: 'other' },
+      null,
+    ])
+      await redis.command('SPUBLISH', 'deskwire:c:c_1', `another\n${JSON.stringify(wrong)}`);
+    a.bus.publish('c_1', note('right'));
+    await until('the note after them', () => heard.length > 0);
+    expect(heard).toEqual(['right']);
+  });
+
+  it('tells others that a node can be heard, without a nudge; a nudge tells it too', async () => {
+    const [a, b] = [await startNode(redis.url), await startNode(redis.url)];
+    const greeted: string[] = [];
+    let nudges = 0;
+    a.bus.onGreeting(() => greeted.push('itself'));
+    b.bus.onGreeting((nodeId) => greeted.push(nodeId));
+    b.bus.onNudge(() => (nudges += 1));
+    await until('a to be heard', () => {
+      a.bus.greet();
+      return greeted.length > 0;
+    });
+    expect(new Set(greeted)).toEqual(new Set([a.id]));
+    expect(nudges).toBe(0);
+    greeted.length = 0;
+    a.bus.nudge();
+    await until('the nudge', () => nudges === 1);
+    expect(greeted).toContain(a.id);
   });
 
   it('is subscribed once however many listen, and until the last has ended', async () => {

@@ -88,6 +88,34 @@ describe('while Redis', () => {
     },
   );
 
+  it.each(Object.entries(outages))(
+    '[NODE-6] %s, somebody leaves as the last of his node: he is known to be gone soon after it is back',
+    async (_what, { begin, end }) => {
+      const company = companyAt(0);
+      const other = new Company((identity, options) =>
+        clients.connect(url(1), { ...identity, tenant: company.tenant }, options),
+      );
+      const ann = await company.customer('ann');
+      const { id } = await open(ann);
+      const bob = await other.agent('bob');
+      await bob.request('conversation:join', { conversationId: id });
+      const isThere = async (): Promise<boolean> =>
+        (await bob.request('conversation:join', { conversationId: id })).participants.some(
+          (one) => one.id === 'ann' && one.online,
+        );
+      await until('Ann to be there', isThere);
+      await begin();
+      await until('Redis to be missed', async () =>
+        (await (await fetch(`${url(0)}/metrics`)).text()).includes('deskwire_bus_connected 0'),
+      );
+      ann.close();
+      await end();
+      const left = await until('Ann to have left', () => bob.all('participant:left')[0], 15_000);
+      expect(left).toMatchObject({ conversationId: id, user: { id: 'ann' } });
+      expect(await isThere()).toBe(false);
+    },
+  );
+
   it('[NODE-2] is dead, who joins gets everything, and conversations are routed', async () => {
     await nodes.redis?.kill();
     const company = companyAt(0);

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startNodes, type TestNodes } from '../support/nodes.ts';
 import { ServerProcess } from '../support/process.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { Clients } from '../support/client.ts';
+import { customer, startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 let nodes: TestNodes;
 beforeAll(async () => {
@@ -63,4 +65,41 @@ describe('a node that starts beside others', () => {
     await expect(server.url()).rejects.toThrow(message);
     expect(server.stderr).not.toContain('hunter2');
   });
+});
+
+describe('nodes that do not hear each other', () => {
+  it.each<[what: string, redis: boolean, isReportedAtStart: boolean]>([
+    ['one of them has no Redis', true, true],
+    ['none of them has', false, false],
+  ])(
+    '[NODE-7] because %s say so by REDIS_URL, and are about a second late',
+    async (_what, redis, isReportedAtStart) => {
+      const deaf = await startNodes({ count: 1, redis, limits: { nodeLeaseMs: 1_000 } });
+      onTestFinished(() => deaf.stop());
+      const { REDIS_URL: _left, ...env } = deaf.env as Record<string, string>;
+      const second = await startServer({ env, limits: { nodeLeaseMs: 1_000 } });
+      onTestFinished(() => second.stop());
+      const both = [...deaf.servers, second];
+      const isSilent = (message: string): boolean => /^REDIS_URL: the node .* is not heard over Redis/.test(message);
+      const saysSo = ({ logged }: TestServer): boolean => logged.some(({ message }) => isSilent(message));
+      expect(errorsOf(second).some((message) => message.startsWith('REDIS_URL is not the same'))).toBe(
+        isReportedAtStart,
+      );
+      await until('both to say so', () => both.every(saysSo), 15_000);
+      for (const { url } of both)
+        expect(await (await fetch(`${url}/metrics`)).text()).toContain('deskwire_bus_connected 0');
+      const clients = new Clients();
+      onTestFinished(() => clients.closeAll());
+      const ann = await clients.connect(both[0]?.url ?? '', customer('ann'));
+      const { conversation } = await ann.request('conversation:open', {});
+      const tab = await clients.connect(second.url, customer('ann'));
+      await tab.request('conversation:join', { conversationId: conversation.id });
+      for (const text of ['1', '2', '3']) {
+        await ann.request('message:send', { conversationId: conversation.id, clientMessageId: text, text });
+        // The comparison of every five seconds alone would not make all three.
+        await until(`message ${text}`, () => tab.entries(conversation.id).length === Number(text), 3_000);
+      }
+      expect(both.map(({ logged }) => logged.filter(({ message }) => isSilent(message)).length)).toEqual([1, 1]);
+    },
+  );
 });
