@@ -2,9 +2,11 @@ import type { Costs } from './costs.ts';
 import { coalesced, demandOf, nodesWithMembers, type Demand } from './demand.ts';
 import type { Workload } from './workload.ts';
 
-/** Nudges, and beats, of one node keep at least this apart (src/cluster/redis-bus.ts, src/core/peers.ts). */
+/** Nudges of one node keep at least this apart (src/cluster/redis-bus.ts). */
 const NUDGE_PAUSE_SECONDS = 0.005;
+/** And beats, for each other node, up to a bound (src/core/peers.ts). */
 const BEAT_PAUSE_SECONDS = 0.005;
+const MAX_BEAT_PAUSE_SECONDS = 0.25;
 /** Without any nudge. */
 const BEATS_PER_SECOND = 1;
 /** Between two comparisons of heads (src/core/peers.ts). */
@@ -70,6 +72,7 @@ interface Spread {
 const spreadOf = (costs: Costs, { membersPerConversation }: Workload, demand: Demand, nodes: number): Spread => {
   const holders = nodesWithMembers(nodes, membersPerConversation);
   const nudges = nodes * coalesced(demand.facts / nodes, NUDGE_PAUSE_SECONDS);
+  const beatPause = Math.min(MAX_BEAT_PAUSE_SECONDS, BEAT_PAUSE_SECONDS * Math.max(1, nodes - 1));
   const commitsOf = (writes: number): number => nodes * coalesced(writes / nodes, costs.batchMs / MS_PER_SECOND);
   return {
     nodes,
@@ -78,7 +81,7 @@ const spreadOf = (costs: Costs, { membersPerConversation }: Workload, demand: De
     batches: commitsOf(demand.messages),
     plainCommits: commitsOf(demand.messages + demand.receipts),
     nudges,
-    beats: coalesced(nudges + BEATS_PER_SECOND, BEAT_PAUSE_SECONDS + costs.beatMs / MS_PER_SECOND),
+    beats: coalesced(nudges + BEATS_PER_SECOND, beatPause + costs.beatMs / MS_PER_SECOND),
   };
 };
 

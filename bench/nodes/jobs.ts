@@ -45,7 +45,7 @@ export interface PacedJob extends RoomsShape {
 
 export interface CrowdShape {
   readonly conversationCount: number;
-  /** Clients that follow each: its customer, and agents. */
+  /** Clients that follow each: its customer, who is the first, and agents. */
   readonly membersEach: number;
   readonly messagesPerSecond: number;
   /** Traffic before the fault. */

@@ -27,10 +27,10 @@ export const FULL: Plan = {
   },
   catchUp: {
     kind: 'catch-up',
-    ...{ conversationCount: 250, membersEach: 4, messagesPerSecond: 250, warmUpSeconds: 5, cutMs: 2_000 },
+    ...{ conversationCount: 1_000, membersEach: 1, messagesPerSecond: 250, warmUpSeconds: 5, cutMs: 2_000 },
   },
   storm: {
-    job: { kind: 'storm', conversationCount: 500, membersEach: 4, messagesPerSecond: 100, warmUpSeconds: 10 },
+    job: { kind: 'storm', conversationCount: 2_000, membersEach: 1, messagesPerSecond: 100, warmUpSeconds: 10 },
     others: { kind: 'paced', roomCount: 150, ...ON_SECOND, messagesPerSecond: 200, warmUpSeconds: 3, seconds: null },
   },
   costs: {

@@ -57,7 +57,10 @@ export class DeskFollower {
     const { feeds, elsewhere, typing, journal } = this.#desk;
     feeds.listen({
       followed: (conversationId) => elsewhere.followed(conversationId),
-      released: (conversationId) => elsewhere.released(conversationId),
+      released: (conversationId) => {
+        elsewhere.released(conversationId);
+        this.#desk.arrivals.forget(conversationId);
+      },
       heard: (conversationId, note, nodeId) => elsewhere.heard(conversationId, note, nodeId),
       delivered: (entry) => {
         journal.learn(entry);

@@ -6,6 +6,7 @@ import type { Feeds } from '../ports/feeds.ts';
 import type { Rooms } from '../ports/rooms.ts';
 import type { Store } from '../ports/store.ts';
 import type { Agents } from './agents.ts';
+import type { Arrivals } from './arrivals.ts';
 import type { Links } from './attachments/links.ts';
 import type { Uploads } from './attachments/uploads.ts';
 import type { Departments } from './departments.ts';
@@ -29,6 +30,7 @@ export interface Desk {
   readonly roster: Roster;
   readonly typing: TypingBoard;
   readonly elsewhere: Elsewhere;
+  readonly arrivals: Arrivals;
   readonly router: Router;
   readonly board: QueueBoard;
   readonly agents: Agents;

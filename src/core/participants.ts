@@ -20,9 +20,10 @@ const announce = (
   audiences: readonly Audience[],
   event: 'participant:joined' | 'participant:left',
 ): void => {
-  if (audiences.length === 0) return;
-  const rooms =
-    audiences.length === 2 ? [allRoom(state.id)] : audiences.map((audience) => audienceRoom(audience, state.id));
+  if (event === 'participant:left') desk.arrivals.left(state.id, user, audiences);
+  const told = event === 'participant:left' ? audiences : desk.arrivals.joined(state.id, user, audiences);
+  if (told.length === 0) return;
+  const rooms = told.length === 2 ? [allRoom(state.id)] : told.map((audience) => audienceRoom(audience, state.id));
   const target = { rooms, except: userRooms(state.tenant, user) };
   // Each node tells its own connections.
   desk.rooms.emitHere(target, event, { conversationId: state.id, user }, { ephemeral: true });
@@ -77,8 +78,9 @@ export const depart = (
   if (!last) return;
   desk.elsewhere.tell(conversationId);
   const { actor } = present;
-  if (state === undefined || desk.elsewhere.has(conversationId, actor.user)) return;
-  announce(desk, state, actor.user, shownTo(actor.role, isMember(actor, state)), 'participant:left');
+  if (desk.elsewhere.has(conversationId, actor.user)) return;
+  if (state === undefined) desk.arrivals.left(conversationId, actor.user, ['staff', 'public']);
+  else announce(desk, state, actor.user, shownTo(actor.role, isMember(actor, state)), 'participant:left');
 };
 
 export const participants = (desk: Desk, audience: Audience, state: ConversationState): Participant[] => {

@@ -1,5 +1,6 @@
 import { Agents } from '../core/agents.ts';
 import { announceChecked } from '../core/attachments/announce-checked.ts';
+import { Arrivals } from '../core/arrivals.ts';
 import { announceCommit } from '../core/announce.ts';
 import { DeskFollower } from '../core/desk-follower.ts';
 import { Sweeper } from '../core/attachments/sweeper.ts';
@@ -122,7 +123,21 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
   const revocations = new Revocations({ store, peers, roster, rooms, clock });
   const { closedConversations } = config;
   const desk: Desk = {
-    ...{ store, journal, feeds, peers, rooms, roster, typing, elsewhere, tokens, revocations, clock, limits },
+    ...{
+      store,
+      journal,
+      feeds,
+      peers,
+      rooms,
+      roster,
+      typing,
+      elsewhere,
+      arrivals: new Arrivals(),
+      tokens,
+      revocations,
+      clock,
+      limits,
+    },
     ...{ router, board, agents, leases, departments, closedConversations, uploads, links },
   };
   const follower = new DeskFollower(desk, { inactivity, peers, log });
