@@ -40,6 +40,12 @@ export interface ServeOptions {
 }
 
 /**
+ * Connections that may wait to be accepted; Node's own 511 is what a few thousand clients fill that come back at once, and who finds no place tries again
+ * after seconds. The system allows no more than `net.core.somaxconn`.
+ */
+const BACKLOG = 4_096;
+
+/**
  * Puts the house together and opens its door. Resolves once it listens.
  * @throws StartError, or what Node says of a port or a file, when it can't
  */
@@ -115,7 +121,7 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
 
   await new Promise<void>((resolve, reject) => {
     app.server.once('error', reject);
-    app.server.listen(config.port, config.host, resolve);
+    app.server.listen(config.port, config.host, BACKLOG, resolve);
   });
   const { port } = app.server.address() as AddressInfo;
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;

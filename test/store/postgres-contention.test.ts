@@ -50,6 +50,21 @@ describe('several stores on one Postgres database', () => {
     },
   );
 
+  it('a write does not wait behind reads, however many there are and however long they take', async () => {
+    const store = await open();
+    const facts = await opened(store);
+    // Reads of agents wait for whoever changes the table.
+    const stranger = await scene.transaction('LOCK TABLE agents IN ACCESS EXCLUSIVE MODE');
+    let readCount = 0;
+    const reads = Array.from({ length: 40 }, () => store.agents().then(() => (readCount += 1)));
+    await scene.untilWaiters(1);
+    expect(await send(store, facts, 2)).toEqual({ kind: 'committed' });
+    expect(await store.append(factsChange(facts, 3, { subject: 'x' }))).toEqual({ kind: 'committed' });
+    expect(readCount).toBe(0);
+    await scene.end(stranger, 'ROLLBACK');
+    await Promise.all(reads);
+  });
+
   it('[STORE-2] of appends with the same expectation one is committed', async () => {
     const [one, other] = await two();
     for (let round = 0; round < 20; round++) {

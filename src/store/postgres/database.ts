@@ -1,3 +1,4 @@
+import limitConcurrency from 'p-limit';
 import { Client, type ClientBase, Pool, type PoolClient, type QueryResult } from 'pg';
 import { DeskwireError } from '../../contract/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -23,6 +24,8 @@ const GRACE_MS = 500;
 /** How often a database that did not answer is tried again, and how long each try may take. */
 const PROBE_MS = 1_000;
 const HEALTH_MS = 2_000;
+/** How much of the pool reads may use: thousands who join at once must not keep a commit, or the lease of this node, waiting. */
+const READERS_SHARE = 0.5;
 /** Repeats of a transaction that met others. */
 const TRIES = 5;
 
@@ -37,6 +40,7 @@ export class Database {
   readonly #answerMs: number;
   readonly #settings: string;
   readonly #prepared = new WeakSet<ClientBase>();
+  readonly #inReadTurn: ReturnType<typeof limitConcurrency>;
   #open = new Set<PoolClient>();
   #pool: Pool;
   /** Why calls fail at once. */
@@ -53,12 +57,13 @@ export class Database {
     this.#answerMs = options.statementMs + GRACE_MS;
     this.#settings = sessionSettings(options.statementMs);
     this.#pool = this.#makePool();
+    this.#inReadTurn = limitConcurrency(Math.max(1, Math.floor(options.poolSize * READERS_SHARE)));
   }
 
   /** @throws DeskwireError `unavailable` */
   async read<R>(statement: Statement): Promise<R[]> {
     try {
-      return await this.#borrow(async (client) => await this.#ask<R>(client, statement, 'not_kept'));
+      return await this.#inReadTurn(() => this.#borrow((client) => this.#ask<R>(client, statement, 'not_kept')));
     } catch (error) {
       throw readError(error);
     }
