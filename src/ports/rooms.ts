@@ -28,7 +28,7 @@ export interface Rooms {
   emit<N extends EventName>(target: Target, event: N, payload: EventPayload<N>, options: { ephemeral: boolean }): void;
   /** Asks a connection on this node for a sign of life; what it answers arrives as any packet does. */
   probe(connectionId: string): void;
-  /** Tells a connection on this node that its token is revoked, and closes it for good: stock clients stay away after it. */
+  /** Tells a connection on this node that its token is revoked, and closes it. */
   endRevoked(connectionId: string): void;
   /** To one connection on this node. */
   emitTo<N extends EventName>(connectionId: string, event: N, payload: EventPayload<N>): void;

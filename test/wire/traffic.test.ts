@@ -1,7 +1,7 @@
 import { parse, stringify } from 'yaml';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Clients, type TestClient } from '../support/client.ts';
-import { customer, startServer, tokenFor } from '../support/server.ts';
+import { customer, startServer, supervisor, tokenFor } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { BYTES, COMMITTED, readDocument } from './document.ts';
 import { playScenario, SCENARIO_SERVER } from './scenario.ts';
@@ -40,6 +40,11 @@ const recordDay = async (transport: 'websocket' | 'polling'): Promise<Traffic[][
     const brief = await open(tokenFor(customer('brief'), SHORT_SECONDS)).connected();
     await brief.event('session:expiring');
     await brief.event('session:ended');
+    const gone = await open(tokenFor(customer('gone'))).connected();
+    const boss = await open(tokenFor(supervisor('boss'))).connected();
+    await ann.refused('session:revoke', { userId: 'gone' });
+    await boss.request('session:revoke', { userId: 'gone' });
+    await gone.event('session:ended');
   } finally {
     await server.stop();
   }

@@ -59,7 +59,8 @@ export const createRooms = (io: DeskwireServer): Rooms => {
     endRevoked: (connectionId) => {
       const socket = sockets.get(connectionId);
       socket?.emit('session:ended', { code: 'token_revoked', reconnect: false });
-      socket?.disconnect(true);
+      // As at a token's end: who comes back with this token is told why not by connect_error.
+      socket?.conn.close();
     },
     emitTo: <N extends EventName>(connectionId: string, event: N, payload: EventPayload<N>) => {
       sockets.get(connectionId)?.emit(event, ...([payload] as never));
