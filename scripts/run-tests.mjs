@@ -21,16 +21,22 @@ const count = (file) => {
     report = JSON.parse(readFileSync(file, 'utf8'));
   } catch {
     // No report: vitest ended before it ran anything, and has said why.
-    return { passed: 0, failed: 0, skipped: 0 };
+    return { passed: 0, failed: 0, skipped: 0, failures: [] };
   }
   // A file that can't be loaded fails without a test of its own.
   const unloaded = report.testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.every((test) => test.status !== 'failed'),
-  ).length;
+  );
+  const failures = report.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map(({ fullName, failureMessages }) => `${name}: ${fullName}\n${failureMessages.join('\n')}`),
+  );
   return {
     passed: report.numPassedTests,
-    failed: report.numFailedTests + unloaded,
+    failed: report.numFailedTests + unloaded.length,
     skipped: report.numPendingTests + report.numTodoTests,
+    failures: [...failures, ...unloaded.map(({ name, message }) => `${name}: ${message}`)],
   };
 };
 
@@ -42,6 +48,7 @@ const runTests = (folder) => {
   const runs = [{ args, env: {} }, ...(args.length === 0 ? [{ args: ON_TWO_NODES, env: { TEST_NODES: '2' } }] : [])];
   let vitestStatus = 0;
   const sum = { passed: 0, failed: 0, skipped: 0 };
+  const failures = [];
   for (const [index, { args, env }] of runs.entries()) {
     const report = join(folder, `report-${String(index)}.json`);
     const status = run(
@@ -59,12 +66,15 @@ const runTests = (folder) => {
     vitestStatus ||= status;
     const counted = count(report);
     for (const key of Object.keys(sum)) sum[key] += counted[key];
+    failures.push(...counted.failures);
     if (status !== 0 && counted.passed === 0) sum.failed ||= 1;
   }
 
   const { passed, failed: failedTests, skipped } = sum;
   // An error outside any test (an unhandled rejection, above all) fails the run with no test to blame.
   const failed = vitestStatus !== 0 && failedTests === 0 && passed > 0 ? 1 : failedTests;
+  // Said again at the end: of a long output, the end is what is kept and read.
+  for (const failure of failures) process.stdout.write(`Failed: ${failure.replaceAll(root, '')}\n\n`);
   if (passed + failed === 0) process.stderr.write('No test ran.\n');
   process.stdout.write(
     `Tests: ${String(passed)} passed, ${String(failed)} failed${skipped > 0 ? `, ${String(skipped)} skipped` : ''}\n`,
