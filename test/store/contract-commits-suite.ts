@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Metrics, noMetrics } from '../../src/ports/metrics.ts';
-import type { Store } from '../../src/ports/store.ts';
-import { factsChange, factsOf, messageEntry, opened, openOf, send } from './builders.ts';
+import type { Facts, Store } from '../../src/ports/store.ts';
+import { factsChange, factsOf, messageEntry, opened, openOf, send, unique } from './builders.ts';
 import { codeOf, nextTurn } from './checks.ts';
 
 /** How any store commits, and ends. @param open opens a store of the test's own, each time the same one */
@@ -17,6 +17,41 @@ export const storeCommitsSuite = (open: (options?: { metrics?: Metrics }) => Pro
       const second = conversations.map((facts) => send(store, facts, 3));
       await Promise.all([...first, ...second]);
       expect(batches).toEqual([40, 40]);
+    });
+
+    it('[STORE-1] commits changes of facts with what else is written, each with its own', async () => {
+      const batches: number[] = [];
+      const store = await open({ metrics: { ...noMetrics, commit: (writes) => batches.push(writes) } });
+      const before = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => opened(store, { tags: ['old', `of-${String(index)}`] })),
+      );
+      const others = await Promise.all(Array.from({ length: 5 }, () => opened(store, { tags: ['old'] })));
+      const tag = unique('new');
+      const after = before.map((facts, index): Facts => {
+        const department = index % 3 === 0 ? null : `department-${String(index)}`;
+        return {
+          ...facts,
+          department,
+          subject: `subject "${String(index)}\\`,
+          tags: index % 2 === 0 ? ['old', tag] : [],
+        };
+      });
+      batches.length = 0;
+      const writes = before.flatMap((facts, index) => [
+        send(store, facts, 2),
+        store.append(factsChange(facts, 3, { ...after[index], factsSeq: 3 })),
+        send(store, facts, 4),
+      ]);
+      for (const outcome of await Promise.all(writes)) expect(outcome).toEqual({ kind: 'committed' });
+      expect(batches).toEqual([60]);
+      for (const [index, { tenant, id }] of before.entries()) {
+        const { subject, department, tags } = after[index] ?? {};
+        const state = await store.conversation(tenant, id);
+        expect(state).toMatchObject({ subject, department, tags, factsSeq: 3, lastSeq: 4 });
+        const [tagged] = (await store.listConversations({ tenant, tag, limit: 9 })).conversations;
+        expect(tagged?.id).toBe(index % 2 === 0 ? id : undefined);
+      }
+      for (const { tenant, id } of others) expect((await store.conversation(tenant, id))?.tags).toEqual(['old']);
     });
 
     it('[STORE-10] a write that can’t be made fails alone', async () => {

@@ -95,6 +95,40 @@ export const storeReadsSuite = (currentStore: () => Store): void => {
     });
   });
 
+  describe('many reads at once', () => {
+    it('[STORE-6] give each what it gives alone', async () => {
+      const store = currentStore();
+      const conversations = [await opened(store), await opened(store), await opened(store), factsOf()];
+      for (const [index, facts] of conversations.slice(0, 3).entries()) {
+        await fill(store, facts, 4 + index * 3, [3, 5 + index]);
+        for (let reader = 0; reader < index; reader += 1) await move(facts.id, `reader-${String(reader)}`, [2, 1]);
+      }
+      const queries = conversations.flatMap(({ id }) =>
+        (['staff', 'public'] as const).flatMap((audience) =>
+          [{}, { beforeSeq: 6 }, { afterSeq: 0 }, { afterSeq: 3 }, { afterSeq: 99 }].flatMap((seqs) =>
+            [1, 20].flatMap((limit) =>
+              [true, false].map((withCursors) => ({ conversationId: id, audience, limit, withCursors, ...seqs })),
+            ),
+          ),
+        ),
+      );
+      const together = await Promise.all(queries.map((query) => store.entries(query)));
+      for (const [index, query] of queries.entries()) expect(await store.entries(query)).toEqual(together[index]);
+      expect(together.filter((page) => page === null)).toHaveLength(queries.length / 4);
+
+      const asked = conversations.flatMap(({ tenant, id }) => [
+        { tenant, id },
+        { tenant: 'another', id },
+      ]);
+      const states = await Promise.all(asked.map(({ tenant, id }) => store.conversation(tenant, id)));
+      for (const [index, { tenant, id }] of asked.entries())
+        expect(await store.conversation(tenant, id)).toEqual(states[index]);
+      expect(states.map((state) => state?.id)).toEqual(
+        asked.map(({ tenant, id }, index) => (tenant === 'another' || index >= 6 ? undefined : id)),
+      );
+    });
+  });
+
   describe('positions', () => {
     it('[STORE-6] follow the log’s tail, and for the public its last public entry', async () => {
       const store = currentStore();

@@ -105,12 +105,13 @@ describe('the Postgres store while its database fails', () => {
   it('[STORE-10] after one call hung it refuses others at once, until the database answers again', async () => {
     const hasty = await open({ statementMs: 300 });
     const [facts, other] = [await opened(hasty), await opened(hasty)];
+    const changed = factsChange(other, 2, { subject: 'x' });
     // Several connections are open, so that nobody has to make one.
     await Promise.all(Array.from({ length: 5 }, () => hasty.heads([facts.id])));
     scene.postgres.pause();
     const first = await Promise.all([
       codeOf(send(hasty, facts, 2)),
-      codeOf(hasty.append(factsChange(other, 2, { subject: 'x' }))),
+      codeOf(hasty.append({ ...changed, capacityGuard: { agentId: 'bob', capacity: 1 } })),
       codeOf(hasty.heads([facts.id])),
     ]);
     // The batch may be kept; the transaction had not come to its end.

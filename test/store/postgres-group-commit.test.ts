@@ -20,14 +20,17 @@ describe('the two lanes of the Postgres store', () => {
     expect(batches.slice(-3)).toEqual([256, 256, 88]);
   });
 
-  it('[STORE-1] keeps a conversation’s writes in order when plain and other ones alternate', async () => {
+  it('[STORE-1] keeps a conversation’s writes in order when messages, facts and what has to be counted alternate', async () => {
     const store = await open();
     const facts = await opened(store);
     const order: number[] = [];
     const writes: Promise<unknown>[] = [];
     for (let seq = 2; seq <= 120; seq++) {
+      const change = factsChange(facts, seq, { subject: String(seq), factsSeq: seq });
+      // Who is assigned is counted, which a batch doesn't.
+      const counted = { ...change, capacityGuard: { agentId: 'bob', capacity: 1 } };
       const write =
-        seq % 5 === 0 ? store.append(factsChange(facts, seq, { subject: String(seq) })) : send(store, facts, seq);
+        seq % 5 === 0 ? store.append(counted) : seq % 3 === 0 ? store.append(change) : send(store, facts, seq);
       writes.push(
         write.then(({ kind }) => {
           expect(kind).toBe('committed');

@@ -50,15 +50,17 @@ export const appendRow = (write: Append): AppendRow => {
   };
 };
 
-/** Undefined when there is more to it than entries and the client ids in them. */
+/** Undefined when there is more to it than entries, the client ids in them, and facts. */
 export const plainAppend = (row: AppendRow, decided: PlainAppend['decided']): PlainAppend | undefined => {
-  const { tenant, conversationId, expectedSeq, restsOnFacts, entries, key } = row;
-  if (row.facts ?? row.guard ?? row.attach ?? row.detach) return undefined;
+  const { tenant, conversationId, expectedSeq, restsOnFacts, entries, facts, key } = row;
+  if (row.guard ?? row.attach ?? row.detach) return undefined;
+  // What facts become is decided on all that is before it.
+  if (facts !== null && restsOnFacts !== undefined) return undefined;
   if (row.amended.length > 0 || entries.length === 0) return undefined;
   // The batch looks for the client ids of entries alone.
   const isKey = ({ authorId, clientId }: EntryRow): boolean => authorId === key?.authorId && clientId === key.clientId;
   if (key !== null && !entries.some(isKey)) return undefined;
-  return { kind: 'append', tenant, conversationId, expectedSeq, restsOnFacts, entries, decided };
+  return { kind: 'append', tenant, conversationId, expectedSeq, restsOnFacts, entries, facts, decided };
 };
 
 const activeCount = (tenant: string, agentId: string): Statement => ({

@@ -1,5 +1,5 @@
 import type { Append, CursorRecord } from '../../ports/store.ts';
-import type { EntryRow } from '../queries/rows.ts';
+import type { ConversationRow, EntryRow } from '../queries/rows.ts';
 
 /** An append that nothing has to be looked up for but the last seq and the client ids. */
 export interface PlainAppend {
@@ -10,6 +10,8 @@ export interface PlainAppend {
   /** Given: they go to the end of the log, if facts were last changed by this seq. */
   readonly restsOnFacts: number | undefined;
   readonly entries: readonly EntryRow[];
+  /** As they leave them; null: they change none. */
+  readonly facts: ConversationRow | null;
   /** Shared by those that were decided one on the other; broken: one before it was not made. */
   readonly decided: Append['chain'];
 }

@@ -8,6 +8,7 @@ import type {
   BeginAttachment,
   BeginOutcome,
   ClientIdQuery,
+  ConversationState,
   CursorMove,
   CursorRecord,
   EntryPage,
@@ -18,8 +19,8 @@ import type {
   Store,
 } from '../../ports/store.ts';
 import { columnText, fromColumnText } from '../column-text.ts';
-import { type CursorRow, cursorOf } from '../queries/cursors.ts';
-import { type BodyRow, entryPage } from '../queries/entries.ts';
+import { cursorOf } from '../queries/cursors.ts';
+import type { BodyRow } from '../queries/entries.ts';
 import { attachmentColumns } from '../queries/rows.ts';
 import { SqlStore } from '../sql-store.ts';
 import { encoded, postgresQueries } from './compiler.ts';
@@ -28,9 +29,23 @@ import type { Database } from './database.ts';
 import { appendRow, decideAppend, plainAppend } from './decide-append.ts';
 import { decideBegin, decideChange, decideRemove } from './decide-attachment.ts';
 import { decideOpen, openRow } from './decide-open.ts';
+import { gatheredReads } from './gathered-reads.ts';
 import type { Lanes } from './lanes.ts';
 import type { CursorSeqs, PlainCursor } from './pending.ts';
-import { type PageRow, headsOf, knownOf, pageOf, unnamedOf } from './reads.ts';
+import {
+  type PageKind,
+  type PageRow,
+  type PlacedStateRow,
+  type StateQuery,
+  headsOf,
+  knownOf,
+  pageKindOf,
+  pagesFrom,
+  pagesOf,
+  statesFrom,
+  statesOf,
+  unnamedOf,
+} from './reads.ts';
 import { moveCursor, saveAgent, saveRevocation, secretOf } from './single-writes.ts';
 
 /** Makes a write, unless one on which it rests was not made. What is decided after it rests on it. */
@@ -48,6 +63,15 @@ const chained = async (chain: Append['chain'], decide: () => Promise<AppendOutco
 export class PostgresStore extends SqlStore implements Store {
   readonly #database: Database;
   readonly #lanes: Lanes;
+  readonly #states = gatheredReads(async (queries: readonly StateQuery[]) =>
+    statesFrom(queries, await this.#read<PlacedStateRow>(statesOf(queries))),
+  );
+  readonly #pages: Readonly<Record<PageKind, (query: EntryQuery) => Promise<EntryPage | null>>> = {
+    'staff newest first': this.#pagesOf('staff newest first'),
+    'staff oldest first': this.#pagesOf('staff oldest first'),
+    'public newest first': this.#pagesOf('public newest first'),
+    'public oldest first': this.#pagesOf('public oldest first'),
+  };
 
   constructor(database: Database, lanes: Lanes) {
     super(postgresQueries);
@@ -104,14 +128,12 @@ export class PostgresStore extends SqlStore implements Store {
     });
   }
 
-  async entries(query: EntryQuery): Promise<EntryPage | null> {
-    const rows = await this.#read<PageRow>(pageOf(query));
-    const [first] = rows;
-    if (first === undefined) return null;
-    const bodies = rows.flatMap(({ body }) => (body === null ? [] : [{ body }]));
-    // In whichever row it is: they are numbered before they are sorted.
-    const cursors = rows.find((row) => row.cursors !== null)?.cursors ?? null;
-    return entryPage(bodies, query, first.last_seq, cursors === null ? [] : (JSON.parse(cursors) as CursorRow[]));
+  override conversation(tenant: string, conversationId: string): Promise<ConversationState | null> {
+    return this.#states({ tenant, conversationId });
+  }
+
+  entries(query: EntryQuery): Promise<EntryPage | null> {
+    return this.#pages[pageKindOf(query)](query);
   }
 
   async heads(conversationIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -174,6 +196,12 @@ export class PostgresStore extends SqlStore implements Store {
   protected async shutDown(): Promise<void> {
     await this.#lanes.idle();
     await this.#database.close();
+  }
+
+  #pagesOf(kind: PageKind): (query: EntryQuery) => Promise<EntryPage | null> {
+    return gatheredReads(async (queries: readonly EntryQuery[]) =>
+      pagesFrom(queries, await this.#read<PageRow>(pagesOf(kind, queries))),
+    );
   }
 
   async #read<R>(statement: Statement): Promise<R[]> {
