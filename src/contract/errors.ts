@@ -93,7 +93,11 @@ export const ERRORS = {
     retryable: true,
     description: 'This server is shutting down; connect again, and repeat the request.',
   },
-  unavailable: { status: 503, retryable: true, description: 'The store is out of reach; nothing was kept.' },
+  unavailable: {
+    status: 503,
+    retryable: true,
+    description: 'The store is out of reach, or thousands are connecting at once; nothing was kept.',
+  },
   timeout: {
     status: 504,
     retryable: true,

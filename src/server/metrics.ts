@@ -7,6 +7,7 @@ export interface MetricsOptions {
   readonly requestNames: Iterable<string>;
   /** Asked when the metrics are read. */
   readonly connectionCount: () => number;
+  readonly handshakesWaiting: () => number;
   readonly feedCount: () => number;
   readonly waitingCount: () => number;
   readonly onlineCount: () => number;
@@ -34,6 +35,7 @@ const COMMIT_WRITE_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 export const createMetrics = ({
   requestNames,
   connectionCount,
+  handshakesWaiting,
   feedCount,
   waitingCount,
   onlineCount,
@@ -145,6 +147,7 @@ export const createMetrics = ({
       },
     });
   gauge('deskwire_connections', 'Connections that are signed in.', connectionCount);
+  gauge('deskwire_handshakes_waiting', 'Clients that wait to be let in.', handshakesWaiting);
   gauge('deskwire_waiting_conversations', 'Conversations in the queue.', waitingCount);
   gauge('deskwire_agents_online', 'Agents and supervisors who are online.', onlineCount);
   gauge('deskwire_nodes', 'Nodes of this desk that are alive, this one too.', nodeCount);

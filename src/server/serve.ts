@@ -12,6 +12,7 @@ import { FeedHub } from '../feed/feed-hub.ts';
 import { systemClock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { createAdmission } from '../transport/http/admission.ts';
+import { createHandshakePace } from '../transport/http/handshake-pace.ts';
 import { createHttp } from '../transport/http/http.ts';
 import { countAddresses } from '../transport/socketio/addresses.ts';
 import { createRooms } from '../transport/socketio/rooms.ts';
@@ -60,9 +61,11 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
   const tokens = createTokens({ keys, ...config.tokens, clock });
   const contract = createContract(limits);
   const roster = new Roster();
+  const pace = createHandshakePace({ clock });
   const metrics = createMetrics({
     requestNames: Object.keys(contract.requests),
     connectionCount: () => roster.connectionCount,
+    handshakesWaiting: () => pace.waitingCount,
     feedCount: () => feeds.feedCount,
     waitingCount: () => desk.router.waitingCount,
     onlineCount: () => desk.router.onlineCount,
@@ -103,9 +106,9 @@ export const serve = async (config: Config, options: ServeOptions = {}): Promise
 
   const io = createSocketServer({ httpServer: app.server, ...limits, allowedOrigins: config.allowedOrigins });
   const addresses = countAddresses(io, config.trustedProxyCount);
-  createAdmission({ ...config, clock, isDraining: () => draining, connectionsFrom: addresses.connectionsFrom }).guard(
-    app.server,
-  );
+  createAdmission({
+    ...{ ...config, clock, pace, isDraining: () => draining, connectionsFrom: addresses.connectionsFrom },
+  }).guard(app.server);
 
   const rooms = createRooms(io);
   backends.attach(io);

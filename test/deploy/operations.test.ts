@@ -20,7 +20,14 @@ const zero = (): number => 0;
 const metricNames = async (): Promise<string[]> => {
   const page = await createMetrics({
     requestNames: [],
-    ...{ connectionCount: zero, feedCount: zero, waitingCount: zero, onlineCount: zero, nodeCount: zero },
+    ...{
+      connectionCount: zero,
+      handshakesWaiting: zero,
+      feedCount: zero,
+      waitingCount: zero,
+      onlineCount: zero,
+      nodeCount: zero,
+    },
     busConnected: () => true,
   }).page();
   return [...page.text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name ?? '');

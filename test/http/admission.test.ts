@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/contract/limits.ts';
 import { systemClock } from '../../src/ports/clock.ts';
 import { createAdmission, type AdmissionOptions } from '../../src/transport/http/admission.ts';
+import { createHandshakePace, type HandshakePace } from '../../src/transport/http/handshake-pace.ts';
 import { startHttp } from './start.ts';
 
 const POLLING = '/socket.io/?EIO=4&transport=polling';
@@ -22,6 +23,7 @@ const start = async (overrides: Partial<AdmissionOptions> = {}) => {
     clock: { ...systemClock, now: () => time.nowMs },
     isDraining: () => false,
     connectionsFrom: () => server.engine.clientsCount,
+    pace: createHandshakePace({ clock: systemClock }),
     ...overrides,
   }).guard(app.server);
   onTestFinished(() => {
@@ -151,6 +153,77 @@ describe('new sessions', () => {
       expect((await upgrade(port, WEBSOCKET + query)).slice(0, 12), query).toBe('HTTP/1.1 503');
     }
     expect((await handshake(url, {}, `${POLLING}&sid=unknown`)).status).toBe(400);
+  });
+});
+
+describe('handshakes that have to wait', () => {
+  /** A pace at which nobody comes in before the test says so. */
+  const held = () => {
+    const waiting: (() => boolean)[] = [];
+    const pace: HandshakePace = {
+      enter: (letIn) => waiting.push(letIn) > 0,
+      get waitingCount() {
+        return waiting.length;
+      },
+    };
+    const letIn = (): boolean[] => waiting.splice(0).map((one) => one());
+    const untilWaiting = (count: number) => expect.poll(() => waiting.length).toBe(count);
+    return { pace, waiting, letIn, untilWaiting };
+  };
+
+  test('pass when it is their turn, over both transports', async () => {
+    const { pace, letIn, untilWaiting } = held();
+    const { url } = await start({ pace });
+    const sockets = [client(url, 'polling'), client(url, 'websocket')];
+    await untilWaiting(2);
+    expect(letIn()).toEqual([true, true]);
+    await Promise.all(sockets.map(connected));
+  });
+
+  test('are refused then, if the node drains now or the address has used up its connections', async () => {
+    const { pace, waiting, letIn, untilWaiting } = held();
+    let draining = false;
+    const limits = { ...DEFAULT_LIMITS, connectionsPerAddress: 1 };
+    const { url, port, server } = await start({ pace, limits, isDraining: () => draining });
+    const [overWebSocket, overPolling] = [upgrade(port), handshake(url)];
+    await untilWaiting(2);
+    draining = true;
+    expect(letIn()).toEqual([false, false]);
+    expect(await overWebSocket).toMatch(/^HTTP\/1\.1 503 [^]*"code":"draining"/);
+    expect((await overPolling).status).toBe(503);
+
+    draining = false;
+    const [first, second] = [client(url, 'websocket'), upgrade(port)];
+    await untilWaiting(2);
+    const [one, other] = waiting.splice(0);
+    one?.();
+    await expect.poll(() => server.engine.clientsCount).toBe(1);
+    expect(other?.()).toBe(false);
+    // Which of the two came first is not known.
+    if (!first.connected) first.close();
+    else expect(await second).toMatch(/^HTTP\/1\.1 429 [^]*"code":"too_many_connections"/);
+  });
+
+  test('are forgotten when the client has gone meanwhile, and harm nobody', async () => {
+    const { pace, letIn, untilWaiting } = held();
+    const { url, port } = await start({ pace });
+    const gone = connect(port, '127.0.0.1', () => {
+      gone.write(`GET ${WEBSOCKET} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    });
+    await untilWaiting(1);
+    gone.resetAndDestroy();
+    const socket = client(url, 'websocket');
+    await untilWaiting(2);
+    await expect.poll(letIn).toEqual([false, true]);
+    await connected(socket);
+  });
+
+  test('are refused for now when too many wait already', async () => {
+    const { url, port } = await start({ pace: { enter: () => false, waitingCount: 9 } });
+    const answer = await handshake(url);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(await answer.json()).toMatchObject({ code: 'unavailable', retryable: true });
+    expect(await upgrade(port)).toMatch(/^HTTP\/1\.1 503 [^]*"code":"unavailable"/);
   });
 });
 

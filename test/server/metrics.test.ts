@@ -6,6 +6,7 @@ test('counts, durations and gauges are on the page', async () => {
   const metrics = createMetrics({
     requestNames: ['message:send'],
     connectionCount: () => connectionCount,
+    handshakesWaiting: () => 0,
     feedCount: () => 2,
     waitingCount: () => 3,
     onlineCount: () => 4,
@@ -42,6 +43,7 @@ test('names that clients make up make no time series', async () => {
   const metrics = createMetrics({
     requestNames: ['message:send'],
     connectionCount: () => 0,
+    handshakesWaiting: () => 0,
     feedCount: () => 0,
     waitingCount: () => 0,
     onlineCount: () => 0,

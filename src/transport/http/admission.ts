@@ -4,6 +4,7 @@ import { DeskwireError } from '../../contract/errors.ts';
 import type { Limits } from '../../contract/limits.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { clientAddress } from './address.ts';
+import type { HandshakePace } from './handshake-pace.ts';
 import { isAllowedOrigin } from './origin.ts';
 import { problemOf, rawProblem, rawResponse, type Problem } from './problem.ts';
 import { createRate } from './rate.ts';
@@ -17,6 +18,7 @@ export interface AdmissionOptions {
   readonly isDraining: () => boolean;
   /** Connections open now from an address, as `clientAddress` writes it. */
   readonly connectionsFrom: (address: string) => number;
+  readonly pace: HandshakePace;
 }
 
 export interface Admission {
@@ -30,6 +32,7 @@ export interface Admission {
 const PATH = '/socket.io/';
 const DRAINING_RETRY_MS = 1_000;
 const CONNECTIONS_RETRY_MS = 5_000;
+const CROWD_RETRY_MS = 5_000;
 /** A client that does not read its refusal must not keep the socket. */
 const REFUSAL_TIMEOUT_MS = 2_000;
 
@@ -52,8 +55,6 @@ const respond = (response: ServerResponse, problem: Problem, extra: Readonly<Rec
 };
 
 const refuseUpgrade = (socket: Duplex, problem: Problem, extra: Readonly<Record<string, string>>): void => {
-  // From the upgrade on nobody but us listens on the socket; a peer that is gone must not take the process with it.
-  socket.on('error', () => socket.destroy());
   const timer = setTimeout(() => socket.destroy(), REFUSAL_TIMEOUT_MS);
   timer.unref();
   socket.once('close', () => {
@@ -65,41 +66,71 @@ const refuseUpgrade = (socket: Duplex, problem: Problem, extra: Readonly<Record<
 /**
  * Refuses new sessions with an HTTP status, before Socket.IO sees them: 503 while draining, 429 for too many
  * connections or handshakes of one address, 403 for a page of another origin. Stock clients come back by themselves
- * after any of them, and wait as `Retry-After` says if they know it. Of requests of open sessions only the origin is checked.
+ * after any of them, and wait as `Retry-After` says if they know it. Others are let in at a pace, in their order; 503 if too many wait. Of
+ * requests of open sessions only the origin is checked.
  */
 export const createAdmission = (options: AdmissionOptions): Admission => {
-  const { limits, trustedProxyCount, clock, isDraining, connectionsFrom } = options;
+  const { limits, trustedProxyCount, clock, isDraining, connectionsFrom, pace } = options;
   const allowedOrigins = new Set(options.allowedOrigins);
   const handshakes = createRate(limits.handshakesPerSecond, clock);
 
-  const refusal = (request: IncomingMessage): DeskwireError | undefined => {
-    const kind = kindOf(request);
-    if (kind === 'other') return undefined;
-    if (!isAllowedOrigin(request, allowedOrigins)) {
-      return new DeskwireError(
-        'forbidden',
-        'Pages of this origin may not connect. Add it to DESKWIRE_ALLOWED_ORIGINS if they should.',
-      );
-    }
-    if (kind === 'session') return undefined;
+  /** Of any handshake from there, now. */
+  const closed = (address: string): DeskwireError | undefined => {
     if (isDraining()) return new DeskwireError('draining', undefined, { retryAfterMs: DRAINING_RETRY_MS });
-    const address = clientAddress(request, trustedProxyCount);
+    if (connectionsFrom(address) < limits.connectionsPerAddress) return undefined;
+    return new DeskwireError(
+      'too_many_connections',
+      `Too many connections from this address; at most ${String(limits.connectionsPerAddress)}.`,
+      { retryAfterMs: CONNECTIONS_RETRY_MS },
+    );
+  };
+
+  const tooFast = (address: string): DeskwireError | undefined => {
     const waitMs = handshakes.take(address);
-    if (waitMs > 0) {
-      return new DeskwireError(
-        'rate_limited',
-        `Too many handshakes from this address; at most ${String(limits.handshakesPerSecond)} in a second.`,
-        { retryAfterMs: waitMs },
-      );
+    if (waitMs === 0) return undefined;
+    return new DeskwireError(
+      'rate_limited',
+      `Too many handshakes from this address; at most ${String(limits.handshakesPerSecond)} in a second.`,
+      { retryAfterMs: waitMs },
+    );
+  };
+
+  const crowded = (): DeskwireError =>
+    new DeskwireError('unavailable', 'Too many clients wait to be let in; connect again later.', {
+      retryAfterMs: CROWD_RETRY_MS,
+    });
+
+  /** Passes it on, now or when its turn comes, or refuses it. */
+  const admit = (request: IncomingMessage, passOn: () => void, refuse: (error: DeskwireError) => void): void => {
+    const kind = kindOf(request);
+    if (kind === 'other') {
+      passOn();
+      return;
     }
-    if (connectionsFrom(address) >= limits.connectionsPerAddress) {
-      return new DeskwireError(
-        'too_many_connections',
-        `Too many connections from this address; at most ${String(limits.connectionsPerAddress)}.`,
-        { retryAfterMs: CONNECTIONS_RETRY_MS },
-      );
+    if (!isAllowedOrigin(request, allowedOrigins)) {
+      const remedy = 'Pages of this origin may not connect. Add it to DESKWIRE_ALLOWED_ORIGINS if they should.';
+      refuse(new DeskwireError('forbidden', remedy));
+      return;
     }
-    return undefined;
+    if (kind === 'session') {
+      passOn();
+      return;
+    }
+    const address = clientAddress(request, trustedProxyCount);
+    const error = closed(address) ?? tooFast(address);
+    if (error !== undefined) {
+      refuse(error);
+      return;
+    }
+    const letIn = (): boolean => {
+      if (request.socket.destroyed) return false;
+      // Others have come in since.
+      const late = closed(address);
+      if (late === undefined) passOn();
+      else refuse(late);
+      return late === undefined;
+    };
+    if (!pace.enter(letIn)) refuse(crowded());
   };
 
   /** So that a page that may connect can also read why it can't now. */
@@ -121,14 +152,26 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
       server.removeAllListeners('upgrade');
 
       server.on('request', (request, response) => {
-        const error = refusal(request);
-        if (error !== undefined) respond(response, problemOf(error), corsHeaders(request));
-        else for (const listener of requestListeners) listener.call(server, request, response);
+        admit(
+          request,
+          () => {
+            for (const listener of requestListeners) listener.call(server, request, response);
+          },
+          (error) => respond(response, problemOf(error), corsHeaders(request)),
+        );
       });
       server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        const error = refusal(request);
-        if (error !== undefined) refuseUpgrade(socket, problemOf(error), corsHeaders(request));
-        else for (const listener of upgradeListeners) listener.call(server, request, socket, head);
+        // From the upgrade on nobody but us listens on the socket; a peer that is gone must not take the process with it.
+        const gone = (): void => void socket.destroy();
+        socket.on('error', gone);
+        admit(
+          request,
+          () => {
+            socket.off('error', gone);
+            for (const listener of upgradeListeners) listener.call(server, request, socket, head);
+          },
+          (error) => refuseUpgrade(socket, problemOf(error), corsHeaders(request)),
+        );
       });
     },
   };
