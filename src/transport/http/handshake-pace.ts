@@ -24,7 +24,8 @@ const IDLE_MS = 1;
 const LONGEST_MS = 10;
 /** Who may come in at once after a quiet time. */
 const BURST = 8;
-const TICK_MS = 2;
+/** Long enough that those who come in together have their reads made together, too. */
+const TICK_MS = 8;
 /** Each is an open connection with its headers. */
 const MAX_WAITING = 5_000;
 
