@@ -45,16 +45,16 @@ describe('reads that are gathered', () => {
     expect(await Promise.all(answers)).toHaveLength(5);
   });
 
-  it('are no more than 64 in one statement', async () => {
+  it('are no more than 16 in one statement', async () => {
     const { read, statements, gathered } = scene();
-    const answers = Array.from({ length: 130 }, (_, query) => read(query));
+    const answers = Array.from({ length: 34 }, (_, query) => read(query));
     await nextTurn();
-    expect(gathered().map(({ length }) => length)).toEqual([64, 64]);
+    expect(gathered().map(({ length }) => length)).toEqual([16, 16]);
     for (const { answer } of statements) answer();
-    await Promise.all(answers.slice(0, 128));
+    await Promise.all(answers.slice(0, 32));
     await nextTurn();
     statements[2]?.answer();
-    expect(await answers[129]).toBe('answer 129');
+    expect(await answers[33]).toBe('answer 33');
   });
 
   it('fail together with their statement, and others do not', async () => {

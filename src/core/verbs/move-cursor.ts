@@ -19,8 +19,8 @@ const move = async (
   checkSeq('seq', seq, lastSeqSeen(actor.audience, state));
   const userId = personKey(actor.user);
   const before = (await desk.store.cursors(conversationId)).find((cursor) => cursor.userId === userId);
-  // What staff have read of a note is not to be told from their cursor.
-  const publicSeq = await desk.store.publicSeqAt(conversationId, seq);
+  // What staff have read of a note is not to be told from their cursor. Most have read to the end, and that is known.
+  const publicSeq = seq >= state.publicSeq ? state.publicSeq : await desk.store.publicSeqAt(conversationId, seq);
   const after = await desk.store.moveCursor({
     conversationId,
     userId,
