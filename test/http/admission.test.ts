@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket as NetSocket } from 'node:net';
 import { Server } from 'socket.io';
 import { io as connectClient, type Socket } from 'socket.io-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -204,14 +204,17 @@ describe('handshakes that have to wait', () => {
     else expect(await second).toMatch(/^HTTP\/1\.1 429 [^]*"code":"too_many_connections"/);
   });
 
-  test('are forgotten when the client has gone meanwhile, and harm nobody', async () => {
+  test.each([
+    ['reset its connection', (socket: NetSocket) => void socket.resetAndDestroy()],
+    ['closed its connection', (socket: NetSocket) => void socket.destroy()],
+  ])('are forgotten when the client %s meanwhile, and harm nobody', async (_how, leave) => {
     const { pace, letIn, untilWaiting } = held();
     const { url, port } = await start({ pace });
     const gone = connect(port, '127.0.0.1', () => {
       gone.write(`GET ${WEBSOCKET} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
     });
     await untilWaiting(1);
-    gone.resetAndDestroy();
+    leave(gone);
     const socket = client(url, 'websocket');
     await untilWaiting(2);
     await expect.poll(letIn).toEqual([false, true]);

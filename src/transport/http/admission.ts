@@ -123,7 +123,11 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
       return;
     }
     const letIn = (): boolean => {
-      if (request.socket.destroyed) return false;
+      const { socket } = request;
+      if (socket.destroyed || socket.readableEnded) {
+        socket.destroy();
+        return false;
+      }
       // Others have come in since.
       const late = closed(address);
       if (late === undefined) passOn();
