@@ -39,15 +39,16 @@ export const storeCommitsSuite = (open: (options?: { metrics?: Metrics }) => Pro
       batches.length = 0;
       const writes = before.flatMap((facts, index) => [
         send(store, facts, 2),
-        store.append(factsChange(facts, 3, { ...after[index], factsSeq: 3 })),
-        send(store, facts, 4),
+        store.append(factsChange(facts, 3, { department: 'passing', tags: ['passing', tag], factsSeq: 3 })),
+        store.append(factsChange(facts, 4, { ...after[index], factsSeq: 4 })),
+        send(store, facts, 5),
       ]);
       for (const outcome of await Promise.all(writes)) expect(outcome).toEqual({ kind: 'committed' });
-      expect(batches).toEqual([60]);
+      expect(batches).toEqual([80]);
       for (const [index, { tenant, id }] of before.entries()) {
         const { subject, department, tags } = after[index] ?? {};
         const state = await store.conversation(tenant, id);
-        expect(state).toMatchObject({ subject, department, tags, factsSeq: 3, lastSeq: 4 });
+        expect(state).toMatchObject({ subject, department, tags, factsSeq: 4, lastSeq: 5 });
         const [tagged] = (await store.listConversations({ tenant, tag, limit: 9 })).conversations;
         expect(tagged?.id).toBe(index % 2 === 0 ? id : undefined);
       }
