@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { setPriority } from 'node:os';
+import { readdirSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Crowd } from './crowd.ts';
@@ -7,8 +8,11 @@ import type { CatchUpJob, CaughtUp, NodesTarget, StormJob } from './jobs.ts';
 
 /** How long traffic goes on after all are back: a hole shows when the next entry comes. */
 const AFTERWARDS_MS = 1_000;
-/** Clients have machines of their own; here they share two cores with the nodes, and step back. */
-const NICE = 10;
+/** Clients have machines of their own; here they share two cores with the nodes, and step back as far as they can. */
+const stepBack = (): void => {
+  // Each thread has its own, those that collect garbage too.
+  for (const thread of readdirSync('/proc/self/task')) setPriority(Number(thread), constants.priority.PRIORITY_LOW);
+};
 
 /** Traffic, a fault, everybody's return, and the end of all streams. `strike` resolves when they can come back. */
 const through = async (crowd: Crowd, warmUpSeconds: number, strike: () => Promise<void>): Promise<CaughtUp> => {
@@ -46,7 +50,7 @@ export const runCatchUp = async (target: NodesTarget, key: KeyObject, job: Catch
 
 /** All sit on the first node, which is killed, and come back to the others; those who send sit there already. */
 export const runStorm = async (target: NodesTarget, key: KeyObject, job: StormJob): Promise<CaughtUp> => {
-  setPriority(NICE);
+  stepBack();
   const [first = '', ...others] = target.urls;
   const crowd = await Crowd.open(target, key, {
     ...job,
