@@ -1,3 +1,4 @@
+import { IDLE_MS } from '../../src/transport/http/handshake-pace.ts';
 import type { Costs } from './costs.ts';
 import { demandOf } from './demand.ts';
 import { sum, useOf, type Use } from './model.ts';
@@ -134,8 +135,10 @@ export const lossOf = (costs: Costs, plan: Plan, nodes: number): Loss => {
   const after = useOf(costs, plan, nodes - 1);
   const nodesLeft = (nodes - 1) * (1 - nodeShare(after));
   const postgresLeft = plan.postgresCores * (1 - postgresShare(after, plan));
+  // Nodes let them in no faster than leaves so much time free.
+  const leftFreeSeconds = (connections * IDLE_MS) / 1_000;
   const seconds = Math.max(
-    nodesLeft > 0 ? nodeCpuSeconds / nodesLeft : Infinity,
+    nodesLeft > 0 ? (nodeCpuSeconds + leftFreeSeconds) / nodesLeft : Infinity,
     postgresLeft > 0 ? postgresCpuSeconds / postgresLeft : Infinity,
   );
   return { connections, nodeCpuSeconds, postgresCpuSeconds, seconds };

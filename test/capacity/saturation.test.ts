@@ -112,7 +112,8 @@ describe('the loss of a node', () => {
     const loss = lossOf(costs, plan, 4);
     expect(loss.connections).toBe(3_000);
     expect(loss.nodeCpuSeconds).toBeCloseTo(3);
-    expect(loss.seconds).toBeCloseTo(1);
+    // Beside each of them 2 ms are left free.
+    expect(loss.seconds).toBeCloseTo(3);
   });
 
   it('is never mended by others that are full', () => {

@@ -22,7 +22,7 @@ export interface HandshakePace {
  * One is let in for so much time in which the event loop had nothing to do: about what one costs, so that at least as much time as they
  * take stays free. With half of it they came in a quarter faster, and the answers of others took twice as long.
  */
-const IDLE_MS = 2;
+export const IDLE_MS = 2;
 /** And for so much time in any case, or a node that is always busy would take nobody. */
 const LONGEST_MS = 10;
 /** Who may come in at once after a quiet time. */
