@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/postgres-version.ts'],
     // A process each: native modules, and servers that a test kills, stay its own.
     pool: 'forks',
     maxWorkers: 2,

@@ -10,10 +10,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const run = (command, args, env = {}) =>
   spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } }).status ?? 1;
 
-/** What one server promises, two nodes with Postgres and Redis promise too: these files run again with people spread over both. */
-const ON_TWO_NODES = readdirSync(join(root, 'test/e2e'))
-  .filter((name) => name.endsWith('.test.ts'))
-  .map((name) => `test/e2e/${name}`);
+const testFiles = (folder, prefix = '') =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.startsWith(prefix) && name.endsWith('.test.ts'))
+    .map((name) => `${folder}/${name}`);
+
+const AGAIN = [
+  // What one server promises, two nodes with Postgres and Redis promise too: with people spread over both.
+  { args: testFiles('test/e2e'), env: { TEST_NODES: '2' } },
+  // What the installed Postgres does, the oldest that is promised does too.
+  { args: testFiles('test/store', 'postgres'), env: { TEST_POSTGRES: '14' } },
+];
 
 const count = (file) => {
   let report;
@@ -45,7 +52,7 @@ const runTests = (folder) => {
   if (toolsStatus !== 0) return toolsStatus;
 
   const args = process.argv.slice(2);
-  const runs = [{ args, env: {} }, ...(args.length === 0 ? [{ args: ON_TWO_NODES, env: { TEST_NODES: '2' } }] : [])];
+  const runs = [{ args, env: {} }, ...(args.length === 0 ? AGAIN : [])];
   let vitestStatus = 0;
   const sum = { passed: 0, failed: 0, skipped: 0 };
   const failures = [];

@@ -9,6 +9,7 @@ export const createMemoryBus = (): Bus => ({
   onNudge: () => undefined,
   greet: () => undefined,
   onGreeting: () => undefined,
+  onLoss: () => undefined,
   onConnected: () => undefined,
   close: () => Promise.resolve(),
 });

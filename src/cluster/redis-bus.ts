@@ -3,6 +3,7 @@ import { systemClock, type Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { RedisConnections, Subscription } from './connections.ts';
 import { readNote, noteText } from './note-text.ts';
+import { Signal } from './signal.ts';
 
 export interface RedisBusOptions {
   readonly connections: RedisConnections;
@@ -18,8 +19,14 @@ export interface RedisBusOptions {
 /** Between two nudges: each makes all other nodes ask the store. */
 const NUDGE_PAUSE_MS = 5;
 
+/** Between two that tell of a loss: each makes all other nodes ask about whatever this one has told them. */
+const LOSS_PAUSE_MS = 1_000;
+
 /** Makes a nudge one that asks for nothing. */
 const GREETING = 'greeting';
+
+/** Makes a nudge one that tells of a loss. */
+const LOSS = 'loss';
 
 /** What can't be read is logged once in so long. */
 const GARBLED_EVERY_MS = 1000;
@@ -42,8 +49,10 @@ export class RedisBus implements Bus {
   readonly #topics = new Map<string, Topic>();
   readonly #nudged: (() => void)[] = [];
   readonly #greeted: ((nodeId: string) => void)[] = [];
+  readonly #lost: ((nodeId: string) => void)[] = [];
   readonly #nudgeSubscription: Subscription;
-  #nudge: 'idle' | 'under way' | 'wanted again' = 'idle';
+  readonly #nudge: Signal;
+  readonly #loss: Signal;
   #garbledLoggedMs = -Infinity;
   #closed = false;
 
@@ -59,14 +68,17 @@ export class RedisBus implements Bus {
       const [nodeId = '', kind] = message.toString().split('\n');
       if (nodeId === this.#nodeId) return;
       for (const listener of this.#greeted) this.#call(() => listener(nodeId));
-      if (kind === undefined) for (const listener of this.#nudged) this.#call(listener);
+      if (kind === LOSS) for (const listener of this.#lost) this.#call(() => listener(nodeId));
+      if (kind !== GREETING) for (const listener of this.#nudged) this.#call(listener);
     });
+    this.#nudge = this.#signal(this.#nodeId, NUDGE_PAUSE_MS);
+    this.#loss = this.#signal(`${this.#nodeId}\n${LOSS}`, LOSS_PAUSE_MS);
     // What was published in the meantime, and what was on its way when the connection broke, nobody got.
     this.#connections.onConnected((connected) => {
-      if (connected) this.nudge();
+      if (connected) this.#loss.raise();
     });
     this.#connections.onTurnedBack(() => {
-      this.nudge();
+      this.#loss.raise();
     });
   }
 
@@ -77,8 +89,8 @@ export class RedisBus implements Bus {
   publish(conversationId: string, note: Note): void {
     const channel = this.#conversationPrefix + conversationId;
     if (this.#connections.publish(channel, noteText(this.#nodeId, note))) return;
-    // Connected and yet dropped: Redis does not take them fast enough. One nudge stands for all that is lost.
-    if (this.connected) this.nudge();
+    // Connected and yet dropped: Redis does not take them fast enough. One word stands for all that is lost.
+    if (this.connected) this.#loss.raise();
   }
 
   async subscribe(conversationId: string, listener: NoteListener): Promise<() => void> {
@@ -95,17 +107,7 @@ export class RedisBus implements Bus {
   }
 
   nudge(): void {
-    if (this.#closed) return;
-    if (this.#nudge !== 'idle') {
-      this.#nudge = 'wanted again';
-      return;
-    }
-    this.#nudge = 'under way';
-    const sent = this.#connections.publish(this.#nudgeChannel, this.#nodeId, () => this.#nudgeSent());
-    if (sent) return;
-    // Down: it is made up for when the bus is back. Only full: it has to be tried again.
-    this.#nudge = this.connected ? 'wanted again' : 'idle';
-    if (this.connected) this.#nudgeSent();
+    this.#nudge.raise();
   }
 
   onNudge(listener: () => void): void {
@@ -118,6 +120,10 @@ export class RedisBus implements Bus {
 
   onGreeting(listener: (nodeId: string) => void): void {
     this.#greeted.push(listener);
+  }
+
+  onLoss(listener: (nodeId: string) => void): void {
+    this.#lost.push(listener);
   }
 
   onConnected(listener: (connected: boolean) => void): void {
@@ -168,11 +174,13 @@ export class RedisBus implements Bus {
     }
   }
 
-  #nudgeSent(): void {
-    this.#clock.after(NUDGE_PAUSE_MS, () => {
-      const again = this.#nudge === 'wanted again';
-      this.#nudge = 'idle';
-      if (again) this.nudge();
+  #signal(message: string, pauseMs: number): Signal {
+    return new Signal({
+      clock: this.#clock,
+      pauseMs,
+      send: (settled) => !this.#closed && this.#connections.publish(this.#nudgeChannel, message, settled),
+      // What is down makes up for it when it is back.
+      isDown: () => this.#closed || !this.connected,
     });
   }
 }

@@ -74,8 +74,8 @@ export class DeskFollower {
         for (const nodeId of gone) elsewhere.forgetNode(nodeId);
         this.#takeOver();
       },
-      compare: (missed) => {
-        if (missed) elsewhere.askAll();
+      doubt: (nodeId) => elsewhere.doubt(nodeId),
+      compare: () => {
         feeds.reconcile().catch((error: unknown) => {
           this.#options.log.warn({ error }, 'feeds could not be compared with the store');
         });

@@ -16,8 +16,13 @@ export interface ElsewhereOptions {
 
 /** Who has not answered by then has nobody there: a node without members does not hear the question. */
 const ANSWER_MS = 3_000;
+/** Conversations that are asked about together, and how long after them the next: many at once would be more than the bus takes. */
+const ASKED_TOGETHER = 100;
+const ASK_PAUSE_MS = 10;
 
 type People = ReadonlyMap<string, User>;
+/** Nodes by conversation. */
+type NodesIn = Map<string, Set<string>>;
 
 const peopleOf = (users: readonly User[]): People => new Map(users.map((user) => [personKey(user), user]));
 
@@ -30,9 +35,12 @@ export class Elsewhere {
   /** By conversation, then by node. */
   readonly #people = new Map<string, Map<string, People>>();
   readonly #followed = new Set<string>();
-  /** Nodes that said something before the bus was away and nothing since, by conversation. */
-  #unconfirmed = new Map<string, Set<string>>();
-  #cancel: () => void = () => undefined;
+  /** To be asked about, with the nodes of which what is known may be old. */
+  #doubted: NodesIn = new Map();
+  /** Asked about, with those of the nodes that have not answered yet. */
+  readonly #unanswered = new Set<NodesIn>();
+  readonly #cancels = new Set<() => void>();
+  #isAsking = false;
 
   constructor(options: ElsewhereOptions) {
     this.#options = options;
@@ -50,18 +58,26 @@ export class Elsewhere {
     this.#options.typing.forgetConversation(conversationId);
   }
 
-  /** The bus is back: who knows what was missed. */
-  askAll(): void {
-    const { bus, clock } = this.#options;
-    if (!bus.connected) return;
-    this.#unconfirmed = new Map([...this.#people].map(([id, byNode]) => [id, new Set(byNode.keys())]));
-    for (const conversationId of this.#followed) this.#tell(conversationId, true);
-    this.#cancel();
-    this.#cancel = clock.after(ANSWER_MS, () => this.#dropUnconfirmed());
+  /**
+   * What a node has said may be old, or what any has: they are asked again, and one that does not answer has nobody there. While the bus is
+   * away nobody could, so it is to be called again when it is back.
+   */
+  doubt(nodeId?: string): void {
+    if (!this.#options.bus.connected) return;
+    if (nodeId === undefined) {
+      // Answers to what was asked before may be lost, too.
+      this.#unanswered.clear();
+      for (const id of this.#followed) this.#doubted.set(id, new Set(this.#people.get(id)?.keys()));
+    } else {
+      for (const [id, byNode] of this.#people)
+        if (byNode.has(nodeId)) this.#doubted.set(id, (this.#doubted.get(id) ?? new Set()).add(nodeId));
+    }
+    if (!this.#isAsking) this.#ask();
   }
 
   stop(): void {
-    this.#cancel();
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels.clear();
   }
 
   /** Who is in it on this node has changed. */
@@ -79,7 +95,7 @@ export class Elsewhere {
         typing.stopRemote(nodeId, conversationId, note.user, note.reason);
         return;
       case 'here':
-        this.#unconfirmed.get(conversationId)?.delete(nodeId);
+        for (const nodesIn of this.#unanswered) nodesIn.get(conversationId)?.delete(nodeId);
         this.#learn(conversationId, nodeId, peopleOf(note.users));
         for (const typist of note.typists)
           if (!typing.types(conversationId, typist.user)) typing.startRemote(nodeId, conversationId, typist);
@@ -102,10 +118,39 @@ export class Elsewhere {
     return [...(this.#people.get(conversationId)?.values() ?? [])].flatMap((people) => [...people.values()]);
   }
 
-  #dropUnconfirmed(): void {
-    for (const [conversationId, nodeIds] of this.#unconfirmed)
+  /** Asks about some of the conversations, and goes on with the others after a pause. */
+  #ask(): void {
+    this.#isAsking = false;
+    if (!this.#options.bus.connected) this.#doubted.clear();
+    const asked: NodesIn = new Map();
+    for (const [conversationId, nodeIds] of this.#doubted) {
+      if (asked.size === ASKED_TOGETHER) break;
+      asked.set(conversationId, nodeIds);
+    }
+    if (asked.size === 0) return;
+    this.#unanswered.add(asked);
+    for (const conversationId of asked.keys()) {
+      this.#doubted.delete(conversationId);
+      if (this.#followed.has(conversationId)) this.#tell(conversationId, true);
+    }
+    this.#after(ANSWER_MS, () => this.#forgetSilent(asked));
+    this.#isAsking = true;
+    this.#after(ASK_PAUSE_MS, () => this.#ask());
+  }
+
+  #forgetSilent(asked: NodesIn): void {
+    // Void: it was asked again, or is to be once the bus is back.
+    if (!this.#unanswered.delete(asked) || !this.#options.bus.connected) return;
+    for (const [conversationId, nodeIds] of asked)
       for (const nodeId of nodeIds) this.#learn(conversationId, nodeId, new Map());
-    this.#unconfirmed.clear();
+  }
+
+  #after(delayMs: number, task: () => void): void {
+    const cancel = this.#options.clock.after(delayMs, () => {
+      this.#cancels.delete(cancel);
+      task();
+    });
+    this.#cancels.add(cancel);
   }
 
   #learn(conversationId: string, nodeId: string, people: People): void {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Bus } from '../ports/bus.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -34,8 +35,10 @@ export interface PeersListener {
   learned(changes: Changes, alive: ReadonlySet<string>): void;
   /** A node has come or gone: what this one owns may have changed. */
   nodesChanged(gone: readonly string[]): void;
-  /** After each beat, and when the bus is back: to compare what hints may have missed. `missed`: the bus was, or is, down. */
-  compare(missed: boolean): void;
+  /** Hints may have missed something: to compare with the store what they told. */
+  compare(): void;
+  /** What other nodes told over the bus alone may be old: what `nodeId` told, or what any of them did. */
+  doubt(nodeId?: string): void;
 }
 
 /** For a node that is alone with its store. */
@@ -85,7 +88,7 @@ export class NodePeers implements Peers {
   #joined: Changes | undefined;
   #alive: readonly string[];
   #beatenAt = 0;
-  #comparedAt = 0;
+  #comparedAt = -Infinity;
   #beating = false;
   #wanted = false;
   /** Those who wait for the next beat that begins. */
@@ -95,6 +98,8 @@ export class NodePeers implements Peers {
   /** When each of the others was heard over the bus last, or could have been for the first time. */
   readonly #heardAt = new Map<string, number>();
   readonly #silent = new Set<string>();
+  /** Nodes that were alive once. */
+  readonly #gone = new LRUCache<string, true>({ max: 1_000 });
   #cancel: () => void = () => undefined;
 
   constructor(options: NodePeersOptions) {
@@ -102,9 +107,17 @@ export class NodePeers implements Peers {
     this.#alive = [options.nodeId];
     options.bus.onNudge(() => this.#soon());
     options.bus.onGreeting((id) => this.#heardAt.set(id, options.clock.now()));
+    options.bus.onLoss((id) => {
+      this.#listener?.doubt(id);
+      // With the beat that it asks for: many of them may say so at once.
+      this.#comparedAt = -Infinity;
+    });
     options.bus.onConnected((connected) => {
       this.#heardAt.clear();
-      if (connected) this.#listener?.compare(true);
+      if (connected) {
+        this.#listener?.doubt();
+        this.#listener?.compare();
+      }
       this.#soon();
     });
   }
@@ -249,18 +262,22 @@ export class NodePeers implements Peers {
     const ids = [...new Set([nodeId, ...changes.nodes.map(({ id }) => id)])].sort();
     const gone = before.filter((id) => !ids.includes(id));
     const moved = gone.length > 0 || ids.length !== before.length;
+    for (const id of gone) this.#gone.set(id, true);
+    const isBack = ids.filter((id) => this.#gone.delete(id)).length > 0;
     this.#alive = ids;
     if (moved) this.#owners.clear();
     this.#listener?.learned(changes, new Set(ids.filter((id) => id !== nodeId)));
     if (moved) {
       this.#options.log.info({ nodes: ids }, 'the nodes of the desk have changed');
       this.#listener?.nodesChanged(gone);
+      // It had stood still, or could not reach the store: whom it has was forgotten here, and it does not know that.
+      if (isBack) this.#listener?.doubt();
     }
     this.#lookForSilent();
     const now = this.#options.clock.now();
     if (bus.connected && this.hearsAll && Math.abs(now - this.#comparedAt) < COMPARE_MS) return;
     this.#comparedAt = now;
-    this.#listener?.compare(!bus.connected);
+    this.#listener?.compare();
   }
 
   /** Alive by the store and never heard: told of once, and made up for by looking into the store as often as without a bus. */

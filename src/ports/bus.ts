@@ -49,6 +49,11 @@ export interface Bus {
   greet(): void;
   /** Another node greeted, or nudged. */
   onGreeting(listener: (nodeId: string) => void): void;
+  /**
+   * Another node has lost some of its notes, or some of those to it: what it said last is not to be relied on, and what it was told last may
+   * not have reached it. Told about once a second at most.
+   */
+  onLoss(listener: (nodeId: string) => void): void;
   /** The bus is back, with its subscriptions in force, or gone. */
   onConnected(listener: (connected: boolean) => void): void;
   close(): Promise<void>;

@@ -83,6 +83,7 @@ const hostileBus = (random: Random): Bus => {
     onNudge: () => undefined,
     greet: () => undefined,
     onGreeting: () => undefined,
+    onLoss: () => undefined,
     onConnected: () => undefined,
     close: () => Promise.resolve(),
   };

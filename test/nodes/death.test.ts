@@ -145,4 +145,21 @@ describe('a node that was frozen and goes on', () => {
     expect([lastSeq, assignee?.id]).toEqual([3, 'bob']);
     expect(await statusOf(bob, 'bob')).toBe('online');
   });
+
+  it('[NODE-4] has its people with it again, for those on others', async () => {
+    const { staying, going } = scene();
+    const ann = await going.customer('ann');
+    const bob = await staying.agent('bob');
+    const { id } = await open(ann);
+    const isThere = async (): Promise<boolean> =>
+      (await bob.request('conversation:join', { conversationId: id })).participants.some(
+        (one) => one.id === 'ann' && one.online,
+      );
+    await until('Ann to be there', isThere);
+    doomed.child.kill('SIGSTOP');
+    await until('Ann to have left', () => bob.all('participant:left').length === 1);
+    doomed.child.kill('SIGCONT');
+    await until('Ann to be there again', isThere);
+    expect(ann.socket.connected).toBe(true);
+  });
 });

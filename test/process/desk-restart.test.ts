@@ -198,7 +198,8 @@ describe('after a SIGKILL', () => {
   });
 
   it('[DURABLE-1] an offer stands: it can be accepted, and ends on time', async () => {
-    const OFFER_MS = 3_500;
+    // Longer than a busy machine takes to start a server.
+    const OFFER_MS = 8_000;
     const { company, kill, startAgain } = await start(
       { agentLeaseMs: LEASE_MS, offerMs: OFFER_MS },
       { DESKWIRE_ROUTING: 'offer' },
@@ -234,8 +235,10 @@ describe('after a SIGKILL', () => {
     expect(entry).toMatchObject({ type: 'conversation:assigned', assignee: { id: 'bob' }, reason: 'routed' });
 
     const cleo = await company.online('cleo', 1);
-    await until('the next offer', () =>
-      cleo.all('assignment:offered').find(({ conversation }) => conversation.id === ben.id),
+    await until(
+      'the next offer',
+      () => cleo.all('assignment:offered').find(({ conversation }) => conversation.id === ben.id),
+      OFFER_MS + 5_000,
     );
     const expired = (await historyOf(cleo, ben.id)).find(
       (entry) => entry.type === 'conversation:updated' && entry.offerOutcome === 'expired',

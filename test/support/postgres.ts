@@ -26,6 +26,8 @@ export interface PostgresOptions {
   readonly fsync?: boolean;
   /** More lines of postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Folder of `initdb` and `postgres`. @default those of TEST_POSTGRES, else the newest that is installed */
+  readonly programs?: string;
 }
 
 export interface TestPostgres {
@@ -55,7 +57,8 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-const BINARIES = (): string => {
+/** Of the newest installed version, with a slash at the end. */
+const installedPrograms = (): string => {
   const root = '/usr/lib/postgresql';
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
   const [newest] = versions;
@@ -109,6 +112,9 @@ const signalTo = (pid: number, signal: NodeJS.Signals): void => {
 /** A Postgres server as processes of its own, in a folder and on a port of its own. It ends when this process does. */
 export const startPostgres = async (options: PostgresOptions = {}): Promise<TestPostgres> => {
   const folder = mkdtempSync(join(tmpdir(), 'deskwire-postgres-'));
+  const installed = installedPrograms();
+  const programs = options.programs ?? process.env['TEST_POSTGRES_BIN'];
+  const server = programs === undefined ? installed : `${programs}/`;
   const user = asUser();
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const data = join(folder, 'data');
@@ -116,7 +122,7 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Test
   writeFileSync(passwordFile, PASSWORD);
   if (user !== undefined) chownSync(passwordFile, user.uid, user.gid);
   await run(
-    `${BINARIES()}initdb`,
+    `${server}initdb`,
     ['-D', data, '-U', SUPERUSER, '--pwfile', passwordFile, '-A', 'md5', '-E', 'UTF8', '--locale', 'C', '--no-sync'],
     { ...user, cwd: folder },
   );
@@ -151,7 +157,7 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Test
 
   const start = async (): Promise<void> => {
     if (child !== undefined) return;
-    const program = [`${BINARIES()}postgres`, '-D', data];
+    const program = [`${server}postgres`, '-D', data];
     // However this process ends, the server ends with it.
     const guarded = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'QUIT', ...program] : program;
     const [command, ...rest] = guarded;
@@ -217,8 +223,8 @@ export const startPostgres = async (options: PostgresOptions = {}): Promise<Test
     copyOf: async (from) => {
       const to = await newDatabase();
       const file = join(folder, 'copy.dump');
-      await run(`${BINARIES()}pg_dump`, ['--format', 'custom', '--file', file, '--dbname', from], user);
-      await run(`${BINARIES()}pg_restore`, ['--exit-on-error', '--dbname', to, file], user);
+      await run(`${installed}pg_dump`, ['--format', 'custom', '--file', file, '--dbname', from], user);
+      await run(`${installed}pg_restore`, ['--exit-on-error', '--dbname', to, file], user);
       return to;
     },
     query,
