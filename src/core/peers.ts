@@ -18,6 +18,11 @@ export interface Peers {
   owns(name: string): boolean;
   /** Tells the others of an agent's connections here. */
   present(presence: Presence): void;
+  /**
+   * Resolves once whoever hears of what is committed from now on has heard before what this node tells of an agent's connections: who is
+   * given something and is not known to be here has it taken from him.
+   */
+  told(tenant: string, agentId: string): Promise<void>;
   /** Something was committed that the others should look for. */
   changed(): void;
   /** Tells what is new here, and learns what is new elsewhere; everything that was committed before the call is known after it, if the store answers. */
@@ -47,6 +52,7 @@ export const alone: Peers = {
   hearsAll: true,
   owns: () => true,
   present: () => undefined,
+  told: () => Promise.resolve(),
   changed: () => undefined,
   refresh: () => Promise.resolve(),
   join: () => Promise.resolve(),
@@ -74,13 +80,17 @@ const MAX_BUSY_PAUSE_MS = 250;
 /** How often what hints may have missed is looked for while the bus works. */
 const COMPARE_MS = 5_000;
 
+const presenceKey = (tenant: string, agentId: string): string => `${tenant}\u0000${agentId}`;
+
 /**
  * Beats: says that this node lives and what is new here, and learns what is new elsewhere. A beat comes with each nudge of the bus, and
  * at least one a second without any, so that a lost nudge costs a second at most.
  */
 export class NodePeers implements Peers {
   readonly #options: NodePeersOptions;
-  readonly #presences = new Map<string, Presence>();
+  /** To be told with the next beat, and told by the one under way. */
+  #presences = new Map<string, Presence>();
+  #telling = new Map<string, Presence>();
   readonly #owners = new Map<string, string>();
   #listener: PeersListener | undefined;
   #mark: string | null = null;
@@ -147,8 +157,15 @@ export class NodePeers implements Peers {
   }
 
   present(presence: Presence): void {
-    this.#presences.set(`${presence.tenant}\u0000${presence.user.id}`, presence);
+    this.#presences.set(presenceKey(presence.tenant, presence.user.id), presence);
     this.#soon();
+  }
+
+  told(tenant: string, agentId: string): Promise<void> {
+    const key = presenceKey(tenant, agentId);
+    // What all who are here have told counts only while this node does.
+    const known = this.#isLeased && !this.#presences.has(key) && !this.#telling.has(key);
+    return known ? Promise.resolve() : this.refresh();
   }
 
   changed(): void {
@@ -237,8 +254,9 @@ export class NodePeers implements Peers {
 
   async #beat(): Promise<Changes> {
     const { nodes, nodeId, info, nodeLeaseMs, clock } = this.#options;
-    const presences = [...this.#presences.values()];
-    this.#presences.clear();
+    this.#telling = this.#presences;
+    this.#presences = new Map();
+    const presences = [...this.#telling.values()];
     const startedAt = clock.now();
     try {
       const changes = await nodes.beat({ nodeId, info, presences, mark: this.#mark, nodeLeaseMs });
@@ -248,11 +266,10 @@ export class NodePeers implements Peers {
       return changes;
     } catch (error) {
       // What has come meanwhile is newer.
-      for (const presence of presences) {
-        const key = `${presence.tenant}\u0000${presence.user.id}`;
-        if (!this.#presences.has(key)) this.#presences.set(key, presence);
-      }
+      this.#presences = new Map([...this.#telling, ...this.#presences]);
       throw error;
+    } finally {
+      this.#telling = new Map();
     }
   }
 

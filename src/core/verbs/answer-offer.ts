@@ -22,6 +22,7 @@ const requireOffer = (actor: Actor, state: ConversationState, offerId: string): 
 
 export const acceptOffer: Verb<'assignment:accept'> = async (desk, caller, { conversationId, offerId }) => {
   const { actor } = caller;
+  await desk.peers.told(actor.tenant, actor.user.id);
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     if (state.status === 'assigned' && isAssignee(actor, state)) return undefined;
     const { decision } = requireOffer(actor, state, offerId);

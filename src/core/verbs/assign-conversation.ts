@@ -6,6 +6,7 @@ import { assigned } from '../written.ts';
 
 export const assignConversation: Verb<'assignment:assign'> = async (desk, caller, { conversationId, agentId }) => {
   const { actor } = caller;
+  await desk.peers.told(actor.tenant, agentId);
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireOpen(state);
     if (state.assignee?.id === agentId) return undefined;

@@ -6,6 +6,7 @@ import { assigned } from '../written.ts';
 
 export const claimConversation: Verb<'assignment:claim'> = async (desk, caller, { conversationId }) => {
   const { actor } = caller;
+  await desk.peers.told(actor.tenant, actor.user.id);
   const result = await desk.journal.write(actor.tenant, conversationId, (state) => {
     requireOpen(state);
     if (state.assignee !== null) {

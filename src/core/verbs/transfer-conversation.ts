@@ -6,6 +6,7 @@ import { changed } from '../written.ts';
 export const transferConversation: Verb<'assignment:transfer'> = async (desk, caller, { conversationId, to, note }) => {
   const { actor } = caller;
   const { tenant } = actor;
+  if ('agentId' in to) await desk.peers.told(tenant, to.agentId);
   const result = await desk.journal.write(tenant, conversationId, (state) => {
     requireAssigneeOrSupervisor(actor, state);
     requireOpen(state);
