@@ -148,7 +148,9 @@ export class Agents {
     const { store, router, clock } = this.#options;
     const { tenant, user } = actor;
     const known = this.#recordsOf(tenant).get(user.id);
-    const said = { status, statusAt: isoTime(clock.now()) };
+    // What is said later has the later time, also where the clock of the node that was told before runs ahead.
+    const afterMs = known === undefined ? 0 : Date.parse(known.statusAt) + 1;
+    const said = { status, statusAt: isoTime(Math.max(clock.now(), afterMs)) };
     const record = { ...this.#recordOf(actor, said), capacity: capacity ?? known?.capacity ?? null };
     const records = this.#recordsOf(tenant);
     // At once, so that another device's request builds on it.
