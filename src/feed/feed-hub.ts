@@ -1,11 +1,12 @@
 import pLimit from 'p-limit';
 import { DeskwireError } from '../contract/errors.ts';
-import { entryView } from '../core/views.ts';
+import { entryView, seesEntry } from '../core/views.ts';
 import type { Bus, Note } from '../ports/bus.ts';
+import { jsonText } from '../ports/json-text.ts';
 import type { FeedListener, Feeds, FollowRequest, JoinPage, JoinRequest } from '../ports/feeds.ts';
 import { allRoom, audienceRoom, pagingRoom } from '../ports/rooms.ts';
 import type { EntryPage, StoredEntry } from '../ports/store.ts';
-import { Feed, type FeedOptions } from './feed.ts';
+import { Feed, type FeedOptions, type Recording } from './feed.ts';
 
 export interface FeedHubOptions extends FeedOptions {
   readonly bus: Bus;
@@ -18,6 +19,29 @@ const COMPARED_TOGETHER = 2_000;
 const READ_TOGETHER = 8;
 
 type Place = Pick<JoinRequest, 'connectionId' | 'conversationId' | 'audience'>;
+
+/** A page and what was delivered since it was read: as much of both as a page holds, the newest of it, or with `afterSeq` the oldest. */
+const withMore = (
+  page: EntryPage,
+  delivered: readonly StoredEntry[],
+  { audience, afterSeq, limit, maxBytes }: JoinRequest,
+): JoinPage => {
+  const since = delivered.filter((entry) => entry.seq > page.lastSeq && seesEntry(audience, entry));
+  if (since.length === 0) return page;
+  const all = [...page.entries, ...since];
+  const ordered = afterSeq === undefined ? all.reverse() : all;
+  let bytes = 0;
+  const end = ordered.findIndex((entry, index) => {
+    bytes += jsonText(entry).length;
+    return index === limit || (index > 0 && bytes > maxBytes);
+  });
+  const entries = end === -1 ? ordered : ordered.slice(0, end);
+  return {
+    entries: afterSeq === undefined ? entries.reverse() : entries,
+    hasMore: page.hasMore || end !== -1,
+    cursors: page.cursors,
+  };
+};
 
 /** The feeds of this process: one for each conversation that has a connection here. */
 export class FeedHub implements Feeds {
@@ -43,60 +67,57 @@ export class FeedHub implements Feeds {
 
   async join(request: JoinRequest): Promise<JoinPage> {
     const { connectionId, conversationId, audience, afterSeq, limit, maxBytes } = request;
-    if (afterSeq === undefined && this.isLive(connectionId, conversationId)) {
-      // It is read again, not begun again: its stream goes on as it was.
-      return this.#page({ conversationId, audience, limit, maxBytes, withCursors: true });
+    const query = { conversationId, audience, limit, maxBytes, withCursors: true };
+    const held = this.#feeds.get(conversationId);
+    if (held !== undefined && afterSeq === undefined && this.isLive(connectionId, conversationId)) {
+      // It is read again, not begun again: its stream goes on as it was, and is not behind the page.
+      const page = await this.#page(query);
+      await held.feed.catchUp(page.lastSeq);
+      return page;
     }
     return this.#enter(request, async (feed) => {
-      let page = await this.#page({
-        conversationId,
-        audience,
-        limit,
-        maxBytes,
-        withCursors: true,
-        ...(afterSeq === undefined ? {} : { afterSeq }),
-      });
-      const { cursors } = page;
-      let entries = page.entries;
-      let hasMore = page.hasMore;
-      // What the first page after the subscription has seen, nobody needs to be told.
-      feed.start(page.lastSeq);
-      for (;;) {
-        if (afterSeq !== undefined && hasMore) return { entries, hasMore, cursors };
+      const recording = feed.record();
+      try {
+        const page = await this.#recordedPage(feed, recording, {
+          ...query,
+          ...(afterSeq === undefined ? {} : { afterSeq }),
+        });
+        if (afterSeq !== undefined && page.hasMore) return page;
         await feed.catchUp(page.lastSeq);
-        if (page.lastSeq === feed.head) break;
-        // More came in during the read: that belongs to the page too.
-        page = await this.#page({ conversationId, audience, limit, maxBytes, afterSeq: page.lastSeq });
-        entries = [...entries, ...page.entries];
-        if (afterSeq === undefined) {
-          hasMore ||= entries.length > limit;
-          entries = entries.slice(-limit);
-        } else {
-          hasMore = page.hasMore || entries.length > limit;
-          entries = entries.slice(0, limit);
-        }
+        const joined = withMore(page, recording.entries, request);
+        if (afterSeq === undefined || !joined.hasMore) this.#goLive(feed, request);
+        return joined;
+      } finally {
+        recording.end();
       }
-      this.#goLive(feed, request);
-      return { entries, hasMore, cursors };
     });
   }
 
   async follow(request: FollowRequest): Promise<void> {
     const { conversationId, audience, connectionId } = request;
+    const give = (entry: StoredEntry): void =>
+      this.#options.rooms.emitTo(connectionId, entry.type, entryView(this.#options, audience, entry));
     await this.#enter(request, async (feed) => {
-      let { afterSeq } = request;
-      for (;;) {
-        const page = await this.#page({ conversationId, audience, limit: FOLLOW_ENTRIES, afterSeq });
-        feed.start(page.lastSeq);
-        for (const entry of page.entries) {
-          this.#options.rooms.emitTo(connectionId, entry.type, entryView(this.#options, audience, entry));
+      const recording = feed.record();
+      try {
+        let { afterSeq } = request;
+        for (;;) {
+          const query = { conversationId, audience, limit: FOLLOW_ENTRIES, afterSeq };
+          const page = await this.#recordedPage(feed, recording, query);
+          for (const entry of page.entries) give(entry);
+          if (page.hasMore) {
+            afterSeq = page.entries.at(-1)?.seq ?? afterSeq;
+            continue;
+          }
+          await feed.catchUp(page.lastSeq);
+          for (const entry of recording.entries)
+            if (entry.seq > page.lastSeq && seesEntry(audience, entry)) give(entry);
+          break;
         }
-        afterSeq = page.hasMore ? (page.entries.at(-1)?.seq ?? afterSeq) : page.lastSeq;
-        if (page.hasMore) continue;
-        await feed.catchUp(page.lastSeq);
-        if (page.lastSeq === feed.head) break;
+        this.#goLive(feed, request);
+      } finally {
+        recording.end();
       }
-      this.#goLive(feed, request);
     });
   }
 
@@ -245,6 +266,21 @@ export class FeedHub implements Feeds {
       // One that was offered twice has nothing left the second time.
       for (const offered of feeds) offered.drain();
     });
+  }
+
+  /** One after which the recording has everything. */
+  async #recordedPage(
+    feed: Feed,
+    recording: Recording,
+    query: Parameters<FeedOptions['store']['entries']>[0],
+  ): Promise<EntryPage> {
+    for (;;) {
+      const page = await this.#page(query);
+      // What the first page after the subscription has seen, nobody needs to be told.
+      feed.start(page.lastSeq);
+      // Else the feed has begun with a newer page, of somebody else who joins.
+      if (page.lastSeq >= recording.afterSeq) return page;
+    }
   }
 
   async #page(query: Parameters<FeedOptions['store']['entries']>[0]): Promise<EntryPage> {

@@ -13,6 +13,14 @@ export interface FeedOptions {
   readonly links: Links;
 }
 
+/** What a feed delivers while somebody joins. */
+export interface Recording {
+  /** Everything after this seq is in it; Infinity: the feed has not begun. */
+  readonly afterSeq: number;
+  readonly entries: readonly StoredEntry[];
+  end(): void;
+}
+
 /** Entries read at once when a feed has missed some. */
 const READ_ENTRIES = 200;
 
@@ -30,6 +38,8 @@ export class Feed {
   #started = false;
   #incoming: StoredEntry[] = [];
   #reading: Promise<void> | undefined;
+  /** Those who are joining: what is delivered meanwhile follows the page that they read. */
+  readonly #recordings = new Set<{ afterSeq: number; entries: StoredEntry[] }>();
   /** Connections here: `paging` read the log page by page, `live` get entries as they come. */
   readonly members = new Map<string, 'paging' | 'live'>();
   unsubscribe: () => void = () => undefined;
@@ -54,6 +64,7 @@ export class Feed {
     if (this.#started) return;
     this.#head = head;
     this.#started = true;
+    for (const recording of this.#recordings) recording.afterSeq = head;
     this.drain();
   }
 
@@ -61,6 +72,17 @@ export class Feed {
   stop(): void {
     this.#stopped = true;
     this.#incoming = [];
+  }
+
+  /** What is delivered from now on, in order, until `end`. */
+  record(): Recording {
+    const recording = {
+      afterSeq: this.#started ? this.#head : Infinity,
+      entries: [] as StoredEntry[],
+      end: (): void => void this.#recordings.delete(recording),
+    };
+    this.#recordings.add(recording);
+    return recording;
   }
 
   /** Takes entries without delivering them yet. */
@@ -132,6 +154,7 @@ export class Feed {
     // It may have stopped while it read.
     if (this.#stopped) return;
     this.#head = entry.seq;
+    for (const recording of this.#recordings) recording.entries.push(entry);
     this.#emit(entry);
     this.#onDelivered(entry);
   }

@@ -105,6 +105,85 @@ const opened: Draft = {
 };
 
 describe('feeds', () => {
+  it.each([1, 2, 3, 4].map((round) => seedOf(round * 104_729)))(
+    '[FEED-3] who joins with the newest entries gets all later ones, however many are committed while they are read (seed %i)',
+    async (seed) => {
+      const random = new Random(seed);
+      const bus = hostileBus(random);
+      /** Answers so late that more has come than a page holds. */
+      const slowStore = new Proxy(store, {
+        get: (target, name) => {
+          const value = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
+          return async (...args: unknown[]) => {
+            const answer = await value.apply(target, args);
+            await new Promise((resolve) => setTimeout(resolve, random.below(12)));
+            return answer;
+          };
+        },
+      });
+      const rooms = new Streams();
+      const options = { metrics: noMetrics, log: silentLog, links: someLinks(), bus };
+      const hub = new FeedHub({ ...options, store: slowStore, rooms });
+      const writer = new FeedHub({ ...options, store, rooms: new Streams() });
+      const journal = new Journal({
+        store,
+        clock: systemClock,
+        log: silentLog,
+        onCommit: (state, entries) => {
+          writer.committed(state.id, entries);
+          // Some are its own, of which it hears at once.
+          if (random.chance(0.5)) hub.committed(state.id, entries);
+        },
+      });
+      const id = newConversationId();
+      await journal.open('t', id, [{ ...opened, clientConversationId: id }], undefined);
+      let writing = true;
+      const write = (async () => {
+        for (let index = 0; index < 400; index += 1) {
+          const visibility = random.chance(0.3) ? 'staff' : 'all';
+          const draft = messageDraft(bob, { clientMessageId: `m${String(index)}`, text: 'x', visibility });
+          await journal.write('t', id, () => ({ entries: [draft] }));
+          if (random.chance(0.1)) await new Promise((resolve) => setTimeout(resolve, random.below(4)));
+        }
+        writing = false;
+      })();
+      const seqsOf = async (audience: Audience): Promise<number[]> =>
+        ((await store.entries({ conversationId: id, audience, afterSeq: 0, limit: 1_000 }))?.entries ?? []).map(
+          ({ seq }) => seq,
+        );
+
+      const visitor = async (name: string, audience: Audience): Promise<void> => {
+        for (let life = 0; writing || life === 0; life += 1) {
+          const connectionId = `${name}-${String(life)}`;
+          const [limit, maxBytes] = [1 + random.below(5), 500 + random.below(2_000)];
+          const page = await hub.join({ connectionId, conversationId: id, audience, limit, maxBytes });
+          expect(page.entries.length).toBeLessThanOrEqual(limit);
+          expect(hub.isLive(connectionId, id)).toBe(true);
+          const again = random.chance(0.5)
+            ? await hub.join({ connectionId, conversationId: id, audience, limit, maxBytes })
+            : undefined;
+          // What a page shows to who is live already, he has heard of.
+          const live = (rooms.got.get(connectionId) ?? []).map(({ seq }) => seq);
+          const last = live.at(-1) ?? page.entries.at(-1)?.seq ?? 0;
+          expect(again?.entries.at(-1)?.seq ?? 0).toBeLessThanOrEqual(last);
+          if (!writing) {
+            await write;
+            await hub.reconcile();
+          }
+          hub.leave(connectionId, id);
+          const have = [...page.entries, ...(rooms.got.get(connectionId) ?? [])].map(({ seq }) => seq);
+          const all = (await seqsOf(audience)).filter((seq) => seq >= (have[0] ?? 0));
+          expect(have, `${connectionId}, seed ${String(seed)}`).toEqual(all.slice(0, have.length));
+        }
+      };
+      await Promise.all([
+        write,
+        ...Array.from({ length: 6 }, (_, index) => visitor(`v${String(index)}`, index % 2 === 0 ? 'staff' : 'public')),
+      ]);
+      expect(hub.feedCount).toBe(0);
+    },
+  );
+
   it.each([1, 2, 3, 4, 5, 6].map((round) => seedOf(round * 7919)))(
     '[FEED-4] every member gets his entries once and in order over a bus that loses, repeats and reorders (seed %i)',
     async (seed) => {
