@@ -159,8 +159,9 @@ export class Agents {
     const floor = router.floor(tenant);
     const before = this.seatOf(actor).facts;
     floor.setSeat({ ...before, capacity: Math.min(before.capacity, this.#capacityOf(record)) });
+    let stored: AgentRecord;
     try {
-      await store.saveAgent(record);
+      stored = await store.sayStatus(record);
     } catch (error) {
       if (records.get(user.id) === record) {
         if (known === undefined) records.delete(user.id);
@@ -169,14 +170,25 @@ export class Agents {
       this.#changed(tenant, floor.setSeat({ ...this.seatOf(actor).facts, capacity: before.capacity }));
       throw error;
     }
-    // What his tokens say may be newer than what was stored with the status.
-    const seat = this.#seatFor({ ...record, ...this.#recordOf(actor, said) });
-    this.#takeWork(actor, status === 'online');
-    if (status === 'offline') router.vacate(tenant, seat, 'agent_offline');
-    this.#changed(tenant, seat);
+    const newest = records.get(user.id);
+    // Another device, here or on another node, has said something since: that counts.
+    if (newest === undefined || newest.statusAt <= stored.statusAt) this.#say(actor, stored);
     // Once it is answered, other nodes that look find him.
     await this.#options.peers.refresh();
-    return seat;
+    return this.seatOf(actor);
+  }
+
+  /** What follows from what he said, as it is stored. */
+  #say(actor: Actor, stored: AgentRecord): void {
+    const { tenant, user } = actor;
+    const { status, statusAt } = stored;
+    // What his tokens say may be newer than what was stored with the status.
+    const record = { ...stored, ...this.#recordOf(actor, { status, statusAt }) };
+    this.#recordsOf(tenant).set(user.id, record);
+    const seat = this.#seatFor(record);
+    this.#takeWork(actor, status === 'online');
+    if (status === 'offline') this.#options.router.vacate(tenant, seat, 'agent_offline');
+    this.#changed(tenant, seat);
   }
 
   /** The seat of somebody who is connected. */

@@ -28,8 +28,13 @@ export interface Store {
   open(write: Open): Promise<OpenOutcome>;
   /** Moves a cursor forward, never back, and gives it as it stands then. */
   moveCursor(move: CursorMove): Promise<CursorRecord>;
-  /** Where other processes write, one whose status is newer stays as it is. */
+  /** What is learned of somebody. Where other processes write, one whose status is newer stays as it is. */
   saveAgent(agent: AgentRecord): Promise<void>;
+  /**
+   * What somebody says of himself, which counts from now on: where another process has written one that has a later `statusAt`, because it
+   * came first or its clock runs ahead, this one's is moved behind it. Gives it as it stands.
+   */
+  sayStatus(agent: AgentRecord): Promise<AgentRecord>;
   /** Of one person's the latest stays. */
   saveRevocation(revocation: Revocation): Promise<void>;
 

@@ -55,3 +55,35 @@ it('[LEASE-1] what an agent says of himself last counts, also when it is said on
   await first.request('agent:status', { status: 'online' });
   await seenAs(second, 'bob', 'online');
 });
+
+it('[NODE-6] of what an agent says on two devices at the same instant all nodes believe the same', async () => {
+  ahead.setClock(0);
+  const company = new Company((identity, options) => clients.connect(aheadUrl, identity, options));
+  const other = new Company((identity, options) =>
+    clients.connect(nodes.servers[0]?.url ?? '', { ...identity, tenant: company.tenant }, options),
+  );
+  const bosses = [await company.supervisor('boss'), await other.supervisor('boss')];
+  const names = Array.from({ length: 30 }, (_, index) => `agent-${String(index)}`);
+  const devices = await Promise.all(
+    names.map(async (name) => Promise.all([company.agent(name), other.agent(name), other.agent(name)])),
+  );
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.all(
+      devices.flatMap(([first, second, third]) => [
+        first.request('agent:status', { status: 'online', capacity: 1 + round }),
+        second.request('agent:status', { status: 'away', capacity: 10 + round }),
+        third.request('agent:status', { status: 'offline', capacity: 20 + round }),
+      ]),
+    );
+    // Once a status of theirs is answered, they have heard of those before.
+    for (const boss of bosses) await boss.request('agent:status', { status: 'away' });
+    const [here, there] = await Promise.all(
+      bosses.map(async (boss) =>
+        (await boss.request('agent:list', {})).agents
+          .filter(({ id }) => names.includes(id))
+          .map(({ id, status, capacity }) => ({ id, status, capacity })),
+      ),
+    );
+    expect(here).toEqual(there);
+  }
+});

@@ -31,11 +31,11 @@ it('[ASSIGN-2] a capacity that is lowered counts for what is routed before that 
       new Proxy(real, {
         get: (target, name) => {
           const member: unknown = Reflect.get(target, name, target);
-          if (name !== 'saveAgent') return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-          return async (record: AgentRecord): Promise<void> => {
+          if (name !== 'sayStatus') return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+          return async (record: AgentRecord): Promise<AgentRecord> => {
             begun = record.capacity === 1;
             if (begun) await stored;
-            await target.saveAgent(record);
+            return target.sayStatus(record);
           };
         },
       }),

@@ -224,6 +224,26 @@ describe('several stores on one Postgres database', () => {
     expect(new Set(secrets).size).toBe(1);
   });
 
+  it('[STORE-4] what an agent says counts from when it is written, whatever the clocks of those who write', async () => {
+    const [one, other] = await two();
+    const tenant = unique('tenant');
+    const said = (seconds: number, status: AgentRecord['status']) =>
+      agentRecord(tenant, 'bob', { statusAt: timeOf(seconds), status });
+    const ahead = said(3_000, 'online');
+    expect(await one.sayStatus(ahead)).toEqual(ahead);
+    const later = await other.sayStatus(said(20, 'away'));
+    expect(later).toEqual({ ...said(20, 'away'), statusAt: later.statusAt });
+    expect(later.statusAt > ahead.statusAt).toBe(true);
+    expect(await one.agents()).toEqual([later]);
+    // At once: each has a time of its own, and the last of them stands.
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? one : other).sayStatus(said(20, 'offline'))),
+    );
+    const times = all.map(({ statusAt }) => statusAt).sort();
+    expect(new Set(times).size).toBe(20);
+    expect((await one.agents()).map(({ statusAt }) => statusAt)).toEqual(times.slice(-1));
+  });
+
   it('[STORE-4] keeps what an agent said of himself last, whichever node hears of it, and writes it, when', async () => {
     const [one, other] = await two();
     const tenant = unique('tenant');

@@ -1,5 +1,6 @@
 import type { CompiledQuery } from 'kysely';
 import { DeskwireError } from '../../contract/errors.ts';
+import { isoTime } from '../../ports/clock.ts';
 import type {
   AgentRecord,
   Append,
@@ -46,7 +47,7 @@ import {
   statesOf,
   unnamedOf,
 } from './reads.ts';
-import { moveCursor, saveAgent, saveRevocation, secretOf } from './single-writes.ts';
+import { moveCursor, saveAgent, saveRevocation, sayStatus, secretOf, statusAtOf } from './single-writes.ts';
 
 /** Makes a write, unless one on which it rests was not made. What is decided after it rests on it. */
 const chained = async (chain: Append['chain'], decide: () => Promise<AppendOutcome>): Promise<AppendOutcome> => {
@@ -117,6 +118,19 @@ export class PostgresStore extends SqlStore implements Store {
     const [tenant, agentId, record] = [columnText(agent.tenant), columnText(agent.user.id), JSON.stringify(agent)];
     return this.#lanes.add(`agent ${tenant} ${agentId}`, undefined, async () => {
       await this.#database.write(saveAgent(tenant, agentId, agent.statusAt, record));
+    });
+  }
+
+  async sayStatus(agent: AgentRecord): Promise<AgentRecord> {
+    this.checkOpen();
+    const [tenant, agentId] = [columnText(agent.tenant), columnText(agent.user.id)];
+    return this.#lanes.add(`agent ${tenant} ${agentId}`, undefined, async () => {
+      for (let said = agent; ; ) {
+        const [written] = await this.#database.write(sayStatus(tenant, agentId, said.statusAt, JSON.stringify(said)));
+        if (written !== undefined) return said;
+        const [known] = await this.#database.read<{ status_at: string }>(statusAtOf(tenant, agentId));
+        if (known !== undefined) said = { ...said, statusAt: isoTime(Date.parse(known.status_at) + 1) };
+      }
     });
   }
 

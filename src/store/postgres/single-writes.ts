@@ -30,6 +30,24 @@ export const saveAgent = (tenant: string, agentId: string, statusAt: string, rec
   values: [tenant, agentId, statusAt, record],
 });
 
+/** No row: what somebody said has a time that is not before this one's. */
+export const sayStatus = (tenant: string, agentId: string, statusAt: string, record: string): Statement => ({
+  name: 'say-status',
+  text: `
+    INSERT INTO agents AS a (tenant, agent_id, status_at, record, written) VALUES ($1, $2, $3, $4, pg_current_xact_id())
+    ON CONFLICT (tenant, agent_id) DO UPDATE
+    SET status_at = excluded.status_at, record = excluded.record, written = excluded.written
+    WHERE a.status_at < excluded.status_at
+    RETURNING a.status_at`,
+  values: [tenant, agentId, statusAt, record],
+});
+
+export const statusAtOf = (tenant: string, agentId: string): Statement => ({
+  name: 'status-at',
+  text: 'SELECT status_at FROM agents WHERE tenant = $1 AND agent_id = $2',
+  values: [tenant, agentId],
+});
+
 export const saveRevocation = (tenant: string, userId: string, revokedAt: string): Statement => ({
   name: 'save-revocation',
   text: `

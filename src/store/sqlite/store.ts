@@ -140,6 +140,12 @@ class SqliteStore extends SqlStore implements Store {
     return this.#batcher.add(agentWrite(agent), () => undefined);
   }
 
+  async sayStatus(agent: AgentRecord): Promise<AgentRecord> {
+    // Nobody else writes here: what comes later is later.
+    await this.saveAgent(agent);
+    return agent;
+  }
+
   async entries(query: EntryQuery): Promise<EntryPage | null> {
     // All see the same instant.
     const [heads, bodies, cursors] = await this.#run([
