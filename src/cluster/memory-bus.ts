@@ -10,6 +10,8 @@ export const createMemoryBus = (): Bus => ({
   greet: () => undefined,
   onGreeting: () => undefined,
   onLoss: () => undefined,
+  revoke: () => undefined,
+  onRevocation: () => undefined,
   onConnected: () => undefined,
   close: () => Promise.resolve(),
 });

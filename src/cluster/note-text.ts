@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ENTRIES, TYPING_END_REASONS, User } from '../contract/schemas.ts';
 import { time } from '../contract/text.ts';
 import type { Note } from '../ports/bus.ts';
+import type { Revocation } from '../ports/store.ts';
 import { knownJsonText } from '../ports/json-text.ts';
 
 /** The publisher's node id, a line end, and the note as JSON: what is one's own is seen before anything is parsed. */
@@ -59,3 +60,8 @@ export const readNote = (message: Buffer, ownNodeId: string): ReadNote | undefin
   if (!success) throw new Error(`found no note as they are here: ${error.issues[0]?.path.join('.') ?? ''}`);
   return { nodeId, note: note as Note };
 };
+
+const AnyRevocation = z.object({ tenant: z.string(), userId: z.string(), revokedAt: time() });
+
+/** @throws Error when it is none */
+export const readRevocation = (text: string): Revocation => AnyRevocation.parse(JSON.parse(text));

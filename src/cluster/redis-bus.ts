@@ -2,7 +2,8 @@ import type { Bus, Note } from '../ports/bus.ts';
 import { systemClock, type Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { RedisConnections, Subscription } from './connections.ts';
-import { readNote, noteText } from './note-text.ts';
+import type { Revocation } from '../ports/store.ts';
+import { noteText, readNote, readRevocation } from './note-text.ts';
 import { Signal } from './signal.ts';
 
 export interface RedisBusOptions {
@@ -28,6 +29,9 @@ const GREETING = 'greeting';
 /** Makes a nudge one that tells of a loss. */
 const LOSS = 'loss';
 
+/** Makes a nudge one that brings a revocation. */
+const REVOCATION = 'revocation';
+
 /** What can't be read is logged once in so long. */
 const GARBLED_EVERY_MS = 1000;
 
@@ -50,6 +54,7 @@ export class RedisBus implements Bus {
   readonly #nudged: (() => void)[] = [];
   readonly #greeted: ((nodeId: string) => void)[] = [];
   readonly #lost: ((nodeId: string) => void)[] = [];
+  readonly #revoked: ((revocation: Revocation) => void)[] = [];
   readonly #nudgeSubscription: Subscription;
   readonly #nudge: Signal;
   readonly #loss: Signal;
@@ -65,10 +70,11 @@ export class RedisBus implements Bus {
     this.#conversationPrefix = `${prefix}:c:`;
     this.#nudgeChannel = `${prefix}:nudge`;
     this.#nudgeSubscription = this.#connections.subscribe(this.#nudgeChannel, (message) => {
-      const [nodeId = '', kind] = message.toString().split('\n');
+      const [nodeId = '', kind, text = ''] = message.toString().split('\n');
       if (nodeId === this.#nodeId) return;
       for (const listener of this.#greeted) this.#call(() => listener(nodeId));
       if (kind === LOSS) for (const listener of this.#lost) this.#call(() => listener(nodeId));
+      if (kind === REVOCATION) for (const listener of this.#revoked) this.#call(() => listener(readRevocation(text)));
       if (kind !== GREETING) for (const listener of this.#nudged) this.#call(listener);
     });
     this.#nudge = this.#signal(this.#nodeId, NUDGE_PAUSE_MS);
@@ -124,6 +130,15 @@ export class RedisBus implements Bus {
 
   onLoss(listener: (nodeId: string) => void): void {
     this.#lost.push(listener);
+  }
+
+  revoke(revocation: Revocation): void {
+    if (this.#closed) return;
+    this.#connections.publish(this.#nudgeChannel, `${this.#nodeId}\n${REVOCATION}\n${JSON.stringify(revocation)}`);
+  }
+
+  onRevocation(listener: (revocation: Revocation) => void): void {
+    this.#revoked.push(listener);
   }
 
   onConnected(listener: (connected: boolean) => void): void {

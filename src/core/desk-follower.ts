@@ -142,6 +142,7 @@ export class DeskFollower {
       if (!this.#options.peers.owns(tenant)) continue;
       agents.finishLeaving(tenant);
       router.takeOver(tenant);
+      this.#options.inactivity.takeOver(tenant);
     }
   }
 }

@@ -43,6 +43,8 @@ interface Step {
 export class Inactivity {
   readonly #options: InactivityOptions;
   readonly #alarms: Alarms;
+  /** Conversations that are due and another node's to look at, with their tenants. */
+  readonly #othersDue = new Map<string, string>();
 
   constructor(options: InactivityOptions) {
     this.#options = options;
@@ -58,6 +60,7 @@ export class Inactivity {
     const { inactivityRemindMs, inactivityCloseMs } = this.#options.limits;
     if (state.status !== 'assigned') {
       this.#alarms.cancel(state.id);
+      this.#othersDue.delete(state.id);
       return;
     }
     if (inactivityRemindMs + inactivityCloseMs === 0 || this.#alarms.has(state.id)) return;
@@ -65,12 +68,20 @@ export class Inactivity {
     this.#look(state.tenant, state.id, since + (inactivityRemindMs || inactivityCloseMs));
   }
 
+  /** This node keeps the times of a tenant from now on: what is due is done. */
+  takeOver(tenant: string): void {
+    for (const [conversationId, other] of [...this.#othersDue])
+      if (other === tenant) this.#look(tenant, conversationId, this.#options.clock.now());
+  }
+
   #look(tenant: string, conversationId: string, atMs: number): void {
+    this.#othersDue.delete(conversationId);
     this.#alarms.set(conversationId, atMs, () => {
       const { owns, log, clock } = this.#options;
-      // It may become this node's to do.
       if (!owns(tenant)) {
+        // Looked at again to see whether there is more to come; it may become this node's to do before that.
         this.#look(tenant, conversationId, clock.now() + RETRY_MS);
+        this.#othersDue.set(conversationId, tenant);
         return;
       }
       this.#step(tenant, conversationId).catch((error: unknown) => {

@@ -1,14 +1,14 @@
 import { DeskwireError } from '../contract/errors.ts';
 import type { Actor } from '../ports/actor.ts';
+import type { Bus } from '../ports/bus.ts';
 import { isoTime, type Clock } from '../ports/clock.ts';
 import type { Rooms } from '../ports/rooms.ts';
 import type { Revocation, Store } from '../ports/store.ts';
-import type { Peers } from './peers.ts';
 import type { Roster } from './roster.ts';
 
 export interface RevocationsOptions {
   readonly store: Store;
-  readonly peers: Peers;
+  readonly bus: Bus;
   readonly roster: Roster;
   readonly rooms: Rooms;
   readonly clock: Clock;
@@ -27,6 +27,7 @@ export class Revocations {
 
   constructor(options: RevocationsOptions) {
     this.#options = options;
+    options.bus.onRevocation((revocation) => this.learn(revocation));
   }
 
   isRevoked({ tenant, user, issuedAt }: Actor): boolean {
@@ -41,10 +42,10 @@ export class Revocations {
 
   /** Gives when. On this node it counts from now on, on others once they hear of it: at once, or a second later. */
   async revoke(tenant: string, userId: string): Promise<string> {
-    const { store, clock, peers } = this.#options;
+    const { store, clock, bus } = this.#options;
     const revocation = { tenant, userId, revokedAt: isoTime(clock.now()) };
     await store.saveRevocation(revocation);
-    peers.changed();
+    bus.revoke(revocation);
     // Who revokes himself is answered first.
     clock.after(0, () => this.learn(revocation));
     return revocation.revokedAt;

@@ -1,6 +1,6 @@
 import type { EventPayload } from '../contract/contract.ts';
 import type { User } from '../contract/schemas.ts';
-import type { StoredEntry } from './store.ts';
+import type { Revocation, StoredEntry } from './store.ts';
 
 /** What a node tells the others of one conversation. */
 export type Note =
@@ -54,6 +54,9 @@ export interface Bus {
    * not have reached it. Told about once a second at most.
    */
   onLoss(listener: (nodeId: string) => void): void;
+  /** Tells all other nodes of one that is stored: who can't reach the store must not let in, or keep, whom others have shown out. */
+  revoke(revocation: Revocation): void;
+  onRevocation(listener: (revocation: Revocation) => void): void;
   /** The bus is back, with its subscriptions in force, or gone. */
   onConnected(listener: (connected: boolean) => void): void;
   close(): Promise<void>;

@@ -120,7 +120,7 @@ export const openDesk = async (options: OpenDeskOptions): Promise<OpenDesk> => {
     ...{ bus, roster, typing, clock },
     onChange: (conversationId, came, went) => changedElsewhere(desk, conversationId, came, went),
   });
-  const revocations = new Revocations({ store, peers, roster, rooms, clock });
+  const revocations = new Revocations({ store, bus, roster, rooms, clock });
   const { closedConversations } = config;
   const desk: Desk = {
     ...{

@@ -84,6 +84,8 @@ const hostileBus = (random: Random): Bus => {
     greet: () => undefined,
     onGreeting: () => undefined,
     onLoss: () => undefined,
+    revoke: () => undefined,
+    onRevocation: () => undefined,
     onConnected: () => undefined,
     close: () => Promise.resolve(),
   };

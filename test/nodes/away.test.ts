@@ -3,7 +3,7 @@ import { Clients, type TestClient } from '../support/client.ts';
 import { Company, open } from '../support/company.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { startNodes, type TestNodes } from '../support/nodes.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { startServer, tokenFor, type TestServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
 let nodes: TestNodes;
@@ -71,4 +71,33 @@ describe.each(['cut', 'stalled'] as const)('while the line of one node alone to 
     expect(bob.all('participant:left').filter(({ user }) => user.id === 'ann')).toHaveLength(1);
     await until('ben to be there again', () => isThere(bob, ofBen, 'ben'));
   });
+});
+
+it('[AUTH-5] whom a supervisor has revoked on another node is out on one that can’t reach the store, too', async () => {
+  const store = await FaultProxy.start(nodes.postgres.port);
+  const databaseUrl = nodes.env['DATABASE_URL'] ?? '';
+  const server = await startServer({
+    env: { ...nodes.env, DATABASE_URL: databaseUrl.replace(/:\d+\//, `:${String(store.port)}/`) },
+  });
+  try {
+    const company = new Company((identity, options) => clients.connect(server.url, identity, options));
+    const near = new Company((identity, options) =>
+      clients.connect(nodes.servers[0]?.url ?? '', { ...identity, tenant: company.tenant }, options),
+    );
+    const boss = await near.supervisor('boss');
+    const bob = await company.agent('bob');
+    const token = tokenFor(company.identity('bob'));
+    store.stalled = 'toServer';
+    await boss.request('session:revoke', { userId: 'bob' });
+    await until('his end', () => bob.all('session:ended')[0] !== undefined && bob.socket.disconnected, 5_000);
+    const again = clients.open(server.url, { token });
+    const refused = await new Promise<Error & { data?: unknown }>((resolve) =>
+      again.socket.on('connect_error', resolve),
+    );
+    expect(refused.data).toMatchObject({ code: 'token_revoked' });
+  } finally {
+    store.heal();
+    await server.stop();
+    await store.close();
+  }
 });

@@ -125,7 +125,7 @@ export class PostgresStore extends SqlStore implements Store {
     this.checkOpen();
     const [tenant, agentId] = [columnText(agent.tenant), columnText(agent.user.id)];
     return this.#lanes.add(`agent ${tenant} ${agentId}`, undefined, async () => {
-      for (let said = agent; ; ) {
+      for (let said = agent; ;) {
         const [written] = await this.#database.write(sayStatus(tenant, agentId, said.statusAt, JSON.stringify(said)));
         if (written !== undefined) return said;
         const [known] = await this.#database.read<{ status_at: string }>(statusAtOf(tenant, agentId));
