@@ -3,7 +3,7 @@ import type { Facts, Store } from '../../src/ports/store.ts';
 import { until } from '../support/until.ts';
 import { agentRecord, factsChange, factsOf, opened, openOf, send } from './builders.ts';
 import { codeOf, messagesOf, wholeLog } from './checks.ts';
-import { postgresScene } from './postgres-scene.ts';
+import { lockOf, postgresScene } from './postgres-scene.ts';
 
 const TIMEOUT_MS = 15_000;
 
@@ -133,6 +133,28 @@ describe('the Postgres store while its database fails', () => {
     expect(kind).toBe(lastSeq === 1 ? 'committed' : 'duplicate');
     expect((await hasty.conversation(other.tenant, other.id))?.subject).toBe(other.subject);
     await hasty.close();
+  });
+
+  it('[STORE-10] takes a database that says nothing for one that is gone, soon, and one that is slow for slow', async () => {
+    const [facts, other] = [await opened(store), await opened(store)];
+    // A statement that waits for a lock, with nothing else asked meanwhile.
+    const holder = await scene.transaction(lockOf(facts));
+    const slow = store.append({ ...factsChange(facts, 2, { subject: 'slow' }) });
+    await scene.untilWaiters(1);
+    const overAt = performance.now() + 3_500;
+    await until('it to be slow', () => performance.now() > overAt);
+    expect(await store.health()).toBeUndefined();
+    await scene.end(holder, 'COMMIT');
+    expect(await slow).toEqual({ kind: 'committed' });
+
+    scene.postgres.pause();
+    const startedAt = performance.now();
+    expect(await codeOf(send(store, other, 2))).toBe('timeout');
+    expect(await codeOf(store.heads([other.id]))).toBe('unavailable');
+    // Less than a statement may take.
+    expect(performance.now() - startedAt).toBeLessThan(4_500);
+    scene.postgres.resume();
+    await untilHealthy(store);
   });
 
   it('[STORE-2] what was decided on a write of which it is not known whether it was kept is not made', async () => {

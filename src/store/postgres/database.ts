@@ -5,6 +5,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { type Statement, clientConfig, cut, sessionSettings, within } from './connect.ts';
 import { StoreFailure, codeOf, failureOf, readError, reasonOf } from './failures.ts';
+import { Silence } from './silence.ts';
 
 export interface DatabaseOptions {
   readonly url: string;
@@ -23,6 +24,8 @@ export type Run = <R>(statement: Statement) => Promise<R[]>;
 const GRACE_MS = 500;
 /** How often a database that did not answer is tried again, and how long each try may take. */
 const PROBE_MS = 1_000;
+/** After so long without any answer another connection is tried: if that is answered, only the statements are slow. */
+const SILENT_MS = 1_500;
 const HEALTH_MS = 2_000;
 /** How much of the pool reads may use: thousands who join at once must not keep a commit, or the lease of this node, waiting. */
 const READERS_SHARE = 0.5;
@@ -41,6 +44,7 @@ export class Database {
   readonly #settings: string;
   readonly #prepared = new WeakSet<ClientBase>();
   readonly #inReadTurn: ReturnType<typeof limitConcurrency>;
+  readonly #silence: Silence;
   #open = new Set<PoolClient>();
   #pool: Pool;
   /** Why calls fail at once. */
@@ -57,6 +61,14 @@ export class Database {
     this.#answerMs = options.statementMs + GRACE_MS;
     this.#settings = sessionSettings(options.statementMs);
     this.#pool = this.#makePool();
+    this.#silence = new Silence({
+      clock: options.clock,
+      silentMs: SILENT_MS,
+      onSilent: async () => {
+        if (this.#shut !== undefined || this.#closed || (await this.#tryAnother()) === 'answers') return;
+        this.#hangs(SILENT_MS);
+      },
+    });
     this.#inReadTurn = limitConcurrency(Math.max(1, Math.floor(options.poolSize * READERS_SHARE)));
   }
 
@@ -196,7 +208,8 @@ export class Database {
         },
         (error: unknown) => {
           // The driver says in words alone that a connection was not made in time; that all of them are in use is no failure of the database.
-          if (codeOf(error) === undefined && reasonOf(error).includes('connection timeout')) this.#hangs();
+          if (codeOf(error) === undefined && reasonOf(error).includes('connection timeout'))
+            this.#hangs(this.#answerMs);
           giveUp(failureOf(error, false));
         },
       );
@@ -212,9 +225,15 @@ export class Database {
         ? { text }
         : { ...(name === undefined ? {} : { name }), text, values: values as (string | number | null)[] };
     const asked: Promise<QueryResult> = client.query(query);
+    this.#silence.asked();
+    asked.then(
+      () => this.#silence.answered(),
+      // That it was refused is an answer; that the connection is gone is none.
+      (error: unknown) => (codeOf(error) === undefined ? this.#silence.givenUp() : this.#silence.answered()),
+    );
     const { rows } = await within(asked, this.#answerMs, () => {
       cut(client);
-      return new StoreFailure(lost, this.#hangs());
+      return new StoreFailure(lost, this.#hangs(this.#answerMs));
     });
     return rows as R[];
   }
@@ -251,8 +270,8 @@ export class Database {
   }
 
   /** The database did not answer: its other connections are not to be trusted either. */
-  #hangs(): string {
-    const reason = `the database has not answered within ${String(this.#answerMs)} ms`;
+  #hangs(silentMs: number): string {
+    const reason = `the database has not answered within ${String(silentMs)} ms`;
     if (this.#shut !== undefined || this.#closed) return reason;
     this.#shut = reason;
     this.#options.log.error({ reason }, 'the store is out of reach');
@@ -271,18 +290,27 @@ export class Database {
   }
 
   async #probe(): Promise<void> {
+    const state = await this.#tryAnother();
+    if (state === 'silent') {
+      this.#probeLater();
+      return;
+    }
+    // One that is gone refuses calls by itself, at once.
+    this.#shut = undefined;
+    if (state === 'answers') this.#options.log.info({}, 'the store is back');
+  }
+
+  /** What comes of another connection. */
+  async #tryAnother(): Promise<'answers' | 'silent' | 'gone'> {
     const client = new Client(clientConfig(this.#options.url, PROBE_MS));
     client.on('error', () => undefined);
     const late = (): Error => new Error('no answer');
     try {
       await within(client.connect(), PROBE_MS, late);
       await within(client.query('SELECT 1'), PROBE_MS, late);
-      this.#shut = undefined;
-      this.#options.log.info({}, 'the store is back');
+      return 'answers';
     } catch (error) {
-      // One that is gone refuses calls by itself, at once.
-      if (codeOf(error) === undefined) this.#probeLater();
-      else this.#shut = undefined;
+      return codeOf(error) === undefined ? 'silent' : 'gone';
     } finally {
       cut(client);
     }
