@@ -262,7 +262,8 @@ export const LIMITS = {
     default: 100,
     min: 1,
     max: 1_000_000,
-    description: 'Connections of one user; beyond it the handshake is refused with too_many_connections.',
+    description:
+      'Connections of one user on a node; one beyond it is closed once its token is read, and a stock client comes back for it until there is room.',
   },
   connectionsPerAddress: {
     default: 2_000,

@@ -161,10 +161,11 @@ describe('handshakes that have to wait', () => {
   const held = () => {
     const waiting: (() => boolean)[] = [];
     const pace: HandshakePace = {
-      enter: (letIn) => waiting.push(letIn) > 0,
+      enter: (_address, letIn) => waiting.push(letIn) > 0,
       get waitingCount() {
         return waiting.length;
       },
+      waitingFrom: () => 0,
     };
     const letIn = (): boolean[] => waiting.splice(0).map((one) => one());
     const untilWaiting = (count: number) => expect.poll(() => waiting.length).toBe(count);
@@ -221,8 +222,16 @@ describe('handshakes that have to wait', () => {
     await connected(socket);
   });
 
+  test('count as connections of their address, so that one address does not fill the line', async () => {
+    const { pace } = held();
+    const limits = { ...DEFAULT_LIMITS, connectionsPerAddress: 3 };
+    const { url, port } = await start({ pace: { ...pace, waitingFrom: () => 3 }, limits });
+    expect((await handshake(url)).status).toBe(429);
+    expect(await upgrade(port)).toMatch(/^HTTP\/1\.1 429 [^]*"code":"too_many_connections"/);
+  });
+
   test('are refused for now when too many wait already', async () => {
-    const { url, port } = await start({ pace: { enter: () => false, waitingCount: 9 } });
+    const { url, port } = await start({ pace: { enter: () => false, waitingCount: 9, waitingFrom: () => 0 } });
     const answer = await handshake(url);
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
     expect(await answer.json()).toMatchObject({ code: 'unavailable', retryable: true });

@@ -17,7 +17,7 @@ const scene = (idlePart: number) => {
   let inside = 0;
   const crowd = (count: number): void => {
     for (let index = 0; index < count; index += 1)
-      pace.enter(() => {
+      pace.enter('::1', () => {
         inside += 1;
         return true;
       });
@@ -59,7 +59,7 @@ describe('the pace of handshakes', () => {
     const { clock, pace } = scene(1);
     const came: number[] = [];
     for (let index = 0; index < 40; index += 1)
-      pace.enter(() => {
+      pace.enter('::1', () => {
         came.push(index);
         return index < 8 || index >= 30;
       });
@@ -73,8 +73,25 @@ describe('the pace of handshakes', () => {
     const { clock, pace, crowd } = scene(1);
     crowd(5_008);
     expect(pace.waitingCount).toBe(5_000);
-    expect(pace.enter(() => true)).toBe(false);
+    expect(pace.enter('::1', () => true)).toBe(false);
     clock.moveBy(8);
-    expect(pace.enter(() => true)).toBe(true);
+    expect(pace.enter('::1', () => true)).toBe(true);
+  });
+
+  it('takes addresses in turns: a crowd from one does not keep somebody from another waiting', () => {
+    const { clock, crowd, pace } = scene(1);
+    crowd(3_000);
+    expect(pace.waitingFrom('::1')).toBe(2_992);
+    const came: string[] = [];
+    for (const name of ['a', 'b', 'c'])
+      pace.enter(name, () => {
+        came.push(name);
+        return true;
+      });
+    expect(pace.waitingFrom('a')).toBe(1);
+    clock.moveBy(16);
+    expect(came).toEqual(['a', 'b', 'c']);
+    expect(pace.waitingFrom('a')).toBe(0);
+    expect(pace.waitingCount).toBe(pace.waitingFrom('::1'));
   });
 });

@@ -66,7 +66,7 @@ const refuseUpgrade = (socket: Duplex, problem: Problem, extra: Readonly<Record<
 /**
  * Refuses new sessions with an HTTP status, before Socket.IO sees them: 503 while draining, 429 for too many
  * connections or handshakes of one address, 403 for a page of another origin. Stock clients come back by themselves
- * after any of them, and wait as `Retry-After` says if they know it. Others are let in at a pace, in their order; 503 if too many wait. Of
+ * after any of them, and wait as `Retry-After` says if they know it. Others are let in at a pace, addresses in turns; 503 if too many wait. Of
  * requests of open sessions only the origin is checked.
  */
 export const createAdmission = (options: AdmissionOptions): Admission => {
@@ -74,10 +74,10 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
   const allowedOrigins = new Set(options.allowedOrigins);
   const handshakes = createRate(limits.handshakesPerSecond, clock);
 
-  /** Of any handshake from there, now. */
-  const closed = (address: string): DeskwireError | undefined => {
+  /** Of any handshake from there, now, behind so many that wait already. */
+  const closed = (address: string, waitingCount: number): DeskwireError | undefined => {
     if (isDraining()) return new DeskwireError('draining', undefined, { retryAfterMs: DRAINING_RETRY_MS });
-    if (connectionsFrom(address) < limits.connectionsPerAddress) return undefined;
+    if (connectionsFrom(address) + waitingCount < limits.connectionsPerAddress) return undefined;
     return new DeskwireError(
       'too_many_connections',
       `Too many connections from this address; at most ${String(limits.connectionsPerAddress)}.`,
@@ -117,7 +117,7 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
       return;
     }
     const address = clientAddress(request, trustedProxyCount);
-    const error = closed(address) ?? tooFast(address);
+    const error = closed(address, pace.waitingFrom(address)) ?? tooFast(address);
     if (error !== undefined) {
       refuse(error);
       return;
@@ -129,12 +129,12 @@ export const createAdmission = (options: AdmissionOptions): Admission => {
         return false;
       }
       // Others have come in since.
-      const late = closed(address);
+      const late = closed(address, 0);
       if (late === undefined) passOn();
       else refuse(late);
       return late === undefined;
     };
-    if (!pace.enter(letIn)) refuse(crowded());
+    if (!pace.enter(address, letIn)) refuse(crowded());
   };
 
   /** So that a page that may connect can also read why it can't now. */

@@ -12,10 +12,12 @@ export interface HandshakePaceOptions {
 export interface HandshakePace {
   /**
    * Calls `letIn` when its turn comes, at once if nothing is in its way; it gives whether anybody came in, as who is gone meanwhile takes no
-   * time. False: so many wait that this one can't.
+   * time. Addresses take turns. False: so many wait that this one can't.
    */
-  enter(letIn: () => boolean): boolean;
+  enter(address: string, letIn: () => boolean): boolean;
   readonly waitingCount: number;
+  /** Of one address. */
+  waitingFrom(address: string): number;
 }
 
 /**
@@ -35,14 +37,28 @@ const MAX_WAITING = 5_000;
 /**
  * Who is connected comes first: thousands who connect at once, as when another node has died, are let in as fast as the event loop has time
  * to spare. Each of them makes work for a while (a token to verify, conversations to join, pages to read), and all of it at once
- * would leave those who are here with the answers that come late.
+ * would leave those who are here with the answers that come late. However many come from one address, somebody from another waits for one of
+ * each address at most.
  */
 export const createHandshakePace = ({ clock, usage }: HandshakePaceOptions): HandshakePace => {
   const read = usage ?? (() => performance.eventLoopUtilization());
-  const waiting: (() => boolean)[] = [];
+  /** By address, that whose turn is next first. */
+  const waiting = new Map<string, (() => boolean)[]>();
+  let waitingCount = 0;
   let last = read();
   let places = BURST;
   let ticking = false;
+
+  const takeNext = (): (() => boolean) | undefined => {
+    for (const [address, line] of waiting) {
+      const next = line.shift();
+      waiting.delete(address);
+      if (line.length > 0) waiting.set(address, line);
+      waitingCount -= 1;
+      return next;
+    }
+    return undefined;
+  };
 
   const letIn = (): void => {
     const now = read();
@@ -51,11 +67,11 @@ export const createHandshakePace = ({ clock, usage }: HandshakePaceOptions): Han
     last = now;
     places = Math.min(BURST, places + Math.max(idleMs / IDLE_MS, elapsedMs / LONGEST_MS));
     while (places >= 1) {
-      const next = waiting.shift();
+      const next = takeNext();
       if (next === undefined) return;
       if (next()) places -= 1;
     }
-    if (waiting.length === 0) return;
+    if (waitingCount === 0) return;
     ticking = true;
     clock.after(TICK_MS, () => {
       ticking = false;
@@ -64,14 +80,18 @@ export const createHandshakePace = ({ clock, usage }: HandshakePaceOptions): Han
   };
 
   return {
-    enter: (one) => {
-      if (waiting.length >= MAX_WAITING) return false;
-      waiting.push(one);
+    enter: (address, one) => {
+      if (waitingCount >= MAX_WAITING) return false;
+      const line = waiting.get(address);
+      if (line === undefined) waiting.set(address, [one]);
+      else line.push(one);
+      waitingCount += 1;
       if (!ticking) letIn();
       return true;
     },
     get waitingCount() {
-      return waiting.length;
+      return waitingCount;
     },
+    waitingFrom: (address) => waiting.get(address)?.length ?? 0,
   };
 };
