@@ -327,7 +327,9 @@ export class NodePeers implements Peers {
     for (const other of nodes) {
       if (other.id === nodeId) continue;
       for (const [name, fingerprint] of Object.entries(info.fingerprints)) {
-        if (other.info.fingerprints[name] === fingerprint) continue;
+        const theirs = other.info.fingerprints[name];
+        // One of an older version may not tell all that this one does.
+        if (theirs === undefined || theirs === fingerprint) continue;
         log.error(
           { node: other.id, setting: name },
           `${name} is not the same on this node and on ${other.id}: clients will be treated differently on each; set the same on all nodes`,

@@ -37,6 +37,14 @@ export const fingerprints = (config: Config, keys: KeySource, salt: string): Rec
     DESKWIRE_DEPARTMENTS: hash(config.departments),
     DESKWIRE_ROUTING: hash(config.routing),
     DESKWIRE_CLOSED_CONVERSATIONS: hash(config.closedConversations),
+    DESKWIRE_INACTIVITY_MESSAGE: hash(config.inactivityMessage),
+    DESKWIRE_VISITORS: hash(config.visitors),
+    DESKWIRE_PUBLIC_URL: hash(config.publicUrl),
+    DESKWIRE_TRUSTED_PROXIES: hash(config.trustedProxyCount),
+    DESKWIRE_ALLOWED_ORIGINS: hash([...config.allowedOrigins].sort()),
+    ATTACHMENTS_TYPES: hash([...config.attachmentTypes].sort()),
+    // Where it is may be another place on each; that one looks for viruses and another does not is what matters.
+    'ATTACHMENTS_CLAMD, ATTACHMENTS_SCAN_COMMAND': hash(config.scanner === undefined),
     // Its address may be another on each.
     REDIS_URL: hash(config.redis === undefined),
     // A folder that all of them see may have another path on each.

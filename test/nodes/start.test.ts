@@ -35,6 +35,9 @@ describe('a node that starts beside others', () => {
     ['DESKWIRE_LIMITS', { DESKWIRE_LIMITS: '{"textBytes":1000}' }],
     ['DESKWIRE_DEPARTMENTS', { DESKWIRE_DEPARTMENTS: '{"sales":{}}' }],
     ['DESKWIRE_ROUTING', { DESKWIRE_ROUTING: 'manual' }],
+    ['DESKWIRE_VISITORS', { DESKWIRE_VISITORS: 'off' }],
+    ['ATTACHMENTS_TYPES', { ATTACHMENTS_TYPES: 'image/png' }],
+    ['ATTACHMENTS_CLAMD', { ATTACHMENTS_SCAN_COMMAND: '/bin/true' }],
   ])('[NODE-7] with another %s says so by its name, and what to do', async (setting, env) => {
     const server = await another(env);
     const found = errorsOf(server).filter((message) => message.startsWith(setting));

@@ -181,6 +181,35 @@ describe('the Postgres store while its database fails', () => {
     scene.postgres.resume();
   });
 
+  it('[STORE-10] is not well while it takes no entries, though it takes other writes', async () => {
+    const { store: full, nodes } = await scene.openNode();
+    const facts = await opened(full);
+    await scene.postgres.query(
+      scene.url,
+      `CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+       CREATE TRIGGER no_space BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION no_space()`,
+    );
+    expect(await codeOf(send(full, facts, 2))).toBe('unavailable');
+    const beat = () =>
+      nodes.beat({
+        nodeId: 'node',
+        info: { version: '1', startedAt: '2026-01-01T00:00:00.000Z', fingerprints: {} },
+        presences: [],
+        mark: null,
+        nodeLeaseMs: 10_000,
+      });
+    for (let round = 0; round < 3; round += 1) {
+      await beat();
+      await full.saveAgent(agentRecord(facts.tenant, 'bob'));
+      expect(await full.health()).toMatch(/No space left on device/);
+    }
+    await scene.postgres.query(scene.url, 'DROP TRIGGER no_space ON entries');
+    expect(await full.health()).toBeUndefined();
+    expect(await send(full, facts, 2)).toEqual({ kind: 'committed' });
+    expect(await scene.postgres.query(scene.url, 'SELECT FROM entries WHERE conversation = 0')).toEqual([]);
+  });
+
   it('[STORE-10] says why the database can’t be used, and when it can be again', async () => {
     const facts = await opened(store);
     const database = scene.url.split('/').at(-1) ?? '';

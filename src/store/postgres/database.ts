@@ -34,6 +34,12 @@ const TRIES = 5;
 
 const CLOSED = 'the store is closed';
 
+const STANDBY: Statement = { text: 'SELECT pg_is_in_recovery() AS standby', values: [] };
+/** Of no conversation, and at a random place, so that two nodes do not wait for each other. */
+const TRIAL = `
+  INSERT INTO entries (conversation, seq, staff, at, body)
+  SELECT 0, (random() * 1e15)::bigint, 0, '', string_agg(md5(random()::text), '') FROM generate_series(1, 1000)`;
+
 /**
  * Connections to one database. It may go away and come back: those that are cut are made anew. One that does not answer is worse,
  * because each call would wait its time: after the first, calls fail at once until a try of its own is answered.
@@ -112,14 +118,11 @@ export class Database {
     if (this.#closed) return CLOSED;
     if (this.#shut !== undefined) return this.#shut;
     const failing = this.#failing;
-    // After a failure only a write tells whether it takes writes again; nobody else may come to try.
-    const text =
-      failing === undefined
-        ? 'SELECT pg_is_in_recovery() AS standby'
-        : 'UPDATE deskwire_schema SET version = version RETURNING pg_is_in_recovery() AS standby';
-    const asked = this.#borrow(
-      async (client) => await this.#ask<{ standby: boolean }>(client, { text, values: [] }, 'not_kept'),
-    );
+    const asked = this.#borrow(async (client) => {
+      // After a failure only a write tells whether it takes writes again; nobody else may come to try.
+      if (failing !== undefined) await this.#tryWrite(client);
+      return await this.#ask<{ standby: boolean }>(client, STANDBY, 'not_kept');
+    });
     try {
       const [row] = await within(
         asked,
@@ -258,14 +261,23 @@ export class Database {
 
   async #noted<T>(write: () => Promise<T>): Promise<T> {
     try {
-      const result = await write();
-      this.#failing = undefined;
-      return result;
+      // That one write succeeds does not show that others do: a full disk still takes what fits into what is there.
+      return await write();
     } catch (error) {
       if (error instanceof StoreFailure && (error.kind === 'not_kept' || error.kind === 'unknown')) {
         this.#failing = error.message;
       }
       throw error;
+    }
+  }
+
+  /** An entry that is larger than what may be left in the table, and that is not kept. */
+  async #tryWrite(client: ClientBase): Promise<void> {
+    await this.#ask(client, { text: 'BEGIN', values: [] }, 'not_kept');
+    try {
+      await this.#ask(client, { text: TRIAL, values: [] }, 'not_kept');
+    } finally {
+      await this.#ask(client, { text: 'ROLLBACK', values: [] }, 'not_kept');
     }
   }
 
