@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { onceOptions } from './redis-options.ts';
 import { channelPrefix, endpointText, type Credentials, type Endpoint, type RedisPlace } from './redis-place.ts';
-import { withConnection } from './slots.ts';
+import { uncoveredSlots, uncoveredText, slotRanges, withConnection } from './slots.ts';
 import { RedisStartError } from './start-error.ts';
 
 /** Sharded channels came with it. */
@@ -10,6 +10,10 @@ const OLDEST_VERSION = 7;
 
 /** It did not answer; the text says how. */
 class Unreachable extends Error {}
+/** A cluster that answers, and has slots that no server serves: that may pass, too. */
+class Uncovered extends Unreachable {}
+/** Each server has users of its own, so that one of a cluster may lack what the others give. */
+class MissingRight extends RedisStartError {}
 
 const CERTIFICATE_ERRORS =
   /self.signed certificate|unable to (?:verify|get)|certificate has expired|altname|does not match/i;
@@ -18,7 +22,7 @@ const REPLY_ERROR = /^(?!E[A-Z]+:)[A-Z]{2,}(?: |$)/;
 
 /** @throws RedisStartError, or Unreachable */
 const explain = (error: unknown, endpoint: Endpoint, place: RedisPlace): never => {
-  if (error instanceof RedisStartError) throw error;
+  if (error instanceof RedisStartError || error instanceof Unreachable) throw error;
   const message = error instanceof Error ? error.message : String(error);
   const where = endpointText(endpoint);
   const refuse = (sentence: string): never => {
@@ -36,10 +40,18 @@ const explain = (error: unknown, endpoint: Endpoint, place: RedisPlace): never =
     return refuse(
       `Redis at ${where} has no password, and the address has one. Remove it from the address, or set requirepass or a user there.`,
     );
-  if (message.startsWith('NOPERM'))
-    return refuse(
-      `the user has no right to what is needed at ${where}: ${message}. Allow it: ACL SETUSER <user> ${RIGHTS} &${channelPrefix(place)}:*`,
+  if (message.startsWith('NOPERM')) {
+    const command = /'([^']+)' command/.exec(message)?.[1]?.toLowerCase();
+    const what = command === undefined ? `to the channels ${channelPrefix(place)}:*` : `+${command}`;
+    // All that is needed, so that nobody is refused once for each; a sentinel's commands are not among it.
+    const rights =
+      command === undefined || RIGHTS.includes(`+${command}`) ? [...RIGHTS, `&${channelPrefix(place)}:*`] : [what];
+    throw new MissingRight(
+      `REDIS_URL: the user has no right ${what} at ${where}: ${message}. Allow it: ACL SETUSER <user> ${rights.join(' ')}`,
+      { cause: error },
     );
+  }
+  if (message.startsWith('CLUSTERDOWN')) throw new Uncovered(`${where}: ${message}`);
   if (message.startsWith('DENIED'))
     return refuse(
       `Redis at ${where} is in protected mode and refuses other machines. Set a password there, or protected-mode no.`,
@@ -49,12 +61,12 @@ const explain = (error: unknown, endpoint: Endpoint, place: RedisPlace): never =
       `the certificate of ${where} is not trusted: ${message}. Give its authority with ?ca=<PEM file>, and use a host name that the certificate has.`,
     );
   // Loading its data or in the middle of a failover: it will pass.
-  if (REPLY_ERROR.test(message) && !/^(?:LOADING|BUSY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF)\b/.test(message))
+  if (REPLY_ERROR.test(message) && !/^(?:LOADING|BUSY|MASTERDOWN|TRYAGAIN|MISCONF)\b/.test(message))
     return refuse(`Redis at ${where} answered: ${message}.`);
   throw new Unreachable(`${where}: ${message}`);
 };
 
-const RIGHTS = '+ping +info +spublish +ssubscribe +sunsubscribe +client|setname +cluster|slots';
+const RIGHTS = ['+ping', '+info', '+spublish', '+ssubscribe', '+sunsubscribe', '+client|setname', '+cluster|slots'];
 
 const signIn = async (redis: Redis, { username, password }: Credentials): Promise<void> => {
   if (password === undefined) return;
@@ -76,8 +88,8 @@ const modeProblem = (mode: string, place: RedisPlace, where: string): string | u
 /** Whether who takes the connection, and then says nothing that is understood, is a Redis with TLS where none was meant, or without. */
 const speaksOther = async (place: RedisPlace, endpoint: Endpoint, error: unknown): Promise<boolean> => {
   const { message } = error as Error;
-  if (error instanceof RedisStartError || REPLY_ERROR.test(message) || /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(message))
-    return false;
+  if (error instanceof RedisStartError || error instanceof Uncovered) return false;
+  if (REPLY_ERROR.test(message) || /ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(message)) return false;
   const plain = onceOptions({ ...place, tls: undefined }, endpoint);
   const other = place.tls === undefined ? { ...plain, tls: { rejectUnauthorized: false } } : plain;
   return withConnection(new Redis(other), (redis) => redis.ping()).then(
@@ -99,15 +111,21 @@ const checkServer = async (place: RedisPlace, endpoint: Endpoint): Promise<void>
       throw new RedisStartError(
         `REDIS_URL: Redis at ${where} is version ${version}, and sharded channels came with ${String(OLDEST_VERSION)}.0. Upgrade it.`,
       );
-    if (place.kind === 'cluster') await redis.cluster('SLOTS');
+    // Each command that a node will need is given once: what the user may not do is told now, not by an outage that never ends.
+    await redis.ping();
+    const ranges = place.kind === 'cluster' ? slotRanges(await redis.cluster('SLOTS'), endpoint) : undefined;
     const channel = `${channelPrefix(place)}:check`;
     // Of a cluster MOVED is an answer, too: it shows the right to ask.
-    await redis.spublish(channel, '').catch((error: unknown) => {
+    const butMoved = (error: unknown): void => {
       if (!(error as Error).message.startsWith('MOVED')) throw error;
-    });
+    };
+    await redis.spublish(channel, '').catch(butMoved);
     // ioredis tells it by an event then, and never answers the command.
     const moved = once(redis, 'moved');
     await Promise.race([redis.ssubscribe(channel), moved]);
+    await redis.sunsubscribe(channel).catch(butMoved);
+    const uncovered = ranges === undefined ? 0 : uncoveredSlots(ranges);
+    if (uncovered > 0) throw new Uncovered(`${where}: ${uncoveredText(uncovered)}`);
   }).catch(async (error: unknown) => {
     if (await speaksOther(place, endpoint, error)) {
       const scheme = place.tls === undefined ? 'speaks TLS: write rediss' : 'does not speak TLS: write redis';
@@ -124,6 +142,8 @@ const askSentinel = async (place: RedisPlace & { kind: 'sentinel' }, sentinel: E
   return withConnection(redis, async (): Promise<SentinelAnswer> => {
     await signIn(redis, place.sentinelCredentials);
     const address = await redis.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', place.masterName);
+    // ioredis asks for it each time it connects.
+    if (Array.isArray(address)) await redis.call('SENTINEL', 'SENTINELS', place.masterName);
     if (Array.isArray(address)) return { master: { host: String(address[0]), port: Number(address[1]) } };
     const masters = (await redis.call('SENTINEL', 'MASTERS')) as string[][];
     return { otherNames: masters.map((fields) => fields[fields.indexOf('name') + 1] ?? '') };
@@ -157,26 +177,39 @@ const findMaster = async (place: RedisPlace & { kind: 'sentinel' }): Promise<End
 /** What must be mended before what may pass. */
 const firstProblem = (answers: readonly PromiseSettledResult<unknown>[]): unknown => {
   const problems = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : []));
-  return problems.find((problem) => problem instanceof RedisStartError) ?? problems[0];
+  return (
+    problems.find((problem) => problem instanceof RedisStartError) ??
+    problems.find((problem) => problem instanceof Uncovered) ??
+    problems[0]
+  );
 };
+
+/** Why Redis can't be used now. */
+export interface Obstacle {
+  readonly reason: string;
+  /** It answers, and has slots that no server serves. */
+  readonly uncovered: boolean;
+}
 
 /**
  * Looks at Redis as REDIS_URL names it, in about two seconds at most.
- * @returns undefined: it can be used; a text: why it can't be reached now
+ * @returns undefined: it can be used
  * @throws RedisStartError: it answers, and can't be used so
  */
-export const checkRedis = async (place: RedisPlace): Promise<string | undefined> => {
+export const checkRedis = async (place: RedisPlace): Promise<Obstacle | undefined> => {
   try {
     if (place.kind === 'single') await checkServer(place, place.endpoint);
     if (place.kind === 'sentinel') await checkServer(place, await findMaster(place));
     if (place.kind === 'cluster') {
       const checks = await Promise.allSettled(place.nodes.map((node) => checkServer(place, node)));
+      const lacking = checks.find((check) => check.status === 'rejected' && check.reason instanceof MissingRight);
+      if (lacking !== undefined) throw firstProblem([lacking]);
       // One node is enough to find the others.
       if (!checks.some(({ status }) => status === 'fulfilled')) throw firstProblem(checks);
     }
     return undefined;
   } catch (error) {
-    if (error instanceof Unreachable) return error.message;
+    if (error instanceof Unreachable) return { reason: error.message, uncovered: error instanceof Uncovered };
     throw error;
   }
 };

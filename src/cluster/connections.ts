@@ -3,7 +3,8 @@ import type { Log } from '../ports/log.ts';
 import { channelPrefix, placeText, type RedisPlace } from './redis-place.ts';
 import { ClusterShards, singleShard, type Shards, type ShardsOptions } from './shards.ts';
 import type { Line } from './line.ts';
-import { checkRedis } from './check-redis.ts';
+import { checkRedis, type Obstacle } from './check-redis.ts';
+import { uncoveredText } from './slots.ts';
 import type { Channel, Receiver } from './subscribe-line.ts';
 
 /** This node's connections to Redis, for as long as it runs. Nothing here throws or waits because Redis is down. */
@@ -39,13 +40,17 @@ export interface ConnectRedisOptions {
   readonly clock?: Clock;
 }
 
-const UNREACHABLE =
-  'REDIS_URL: Redis cannot be reached. Starting without it: what happens on other nodes arrives up to a second late, typing and presence not at all. Check that it runs, that host and port are right, that a firewall lets this machine through, and rediss:// or redis:// (TLS or not)';
+const WITHOUT =
+  'Starting without it: what happens on other nodes arrives up to a second late, typing and presence not at all.';
+const UNREACHABLE = `REDIS_URL: Redis cannot be reached. ${WITHOUT} Check that it runs, that host and port are right, that a firewall lets this machine through, and rediss:// or redis:// (TLS or not)`;
+const UNCOVERED = `REDIS_URL: the Redis cluster answers, and has slots that no server serves. ${WITHOUT} See which with redis-cli --cluster check <host:port>, and bring back the server that had them, or give them to another with redis-cli --cluster fix <host:port>`;
 
 const AT_ONCE = Promise.resolve();
 
 /** What is logged once, not for each message. */
 const REFUSALS_EVERY_MS = 10_000;
+/** While Redis is away each try may fail with another reason. */
+const REASONS_EVERY_MS = 10_000;
 
 class Connections implements RedisConnections {
   readonly prefix: string;
@@ -59,12 +64,17 @@ class Connections implements RedisConnections {
   #connected = false;
   #closed = false;
   #refusalLoggedMs = -Infinity;
+  /** Why Redis is away, as it was logged last. */
+  #logged = '';
+  #loggedMs: number;
 
   constructor({ place, desk, log, clock = systemClock }: ConnectRedisOptions) {
     this.prefix = desk === undefined ? channelPrefix(place) : `${channelPrefix(place)}:${desk}`;
     this.#log = log;
     this.#clock = clock;
     this.#place = placeText(place);
+    // A start has its own words.
+    this.#loggedMs = clock.now();
     const options: ShardsOptions = {
       place,
       clock,
@@ -84,6 +94,9 @@ class Connections implements RedisConnections {
       },
       changed: () => {
         this.#update();
+      },
+      failed: (reason) => {
+        this.#failed(reason);
       },
       remapped: () => {
         this.#remap();
@@ -148,8 +161,15 @@ class Connections implements RedisConnections {
     return channel;
   }
 
+  /** Logs that the start goes on without Redis. @param obstacle what the start has met; without one, what the connections have met */
+  startWithout(obstacle: Obstacle = { reason: this.#reason, uncovered: this.#shards.uncovered > 0 }): void {
+    this.#note(obstacle.reason);
+    this.#log.error({ redis: this.#place, reason: obstacle.reason }, obstacle.uncovered ? UNCOVERED : UNREACHABLE);
+  }
+
   /** Why it is not connected. */
-  get reason(): string {
+  get #reason(): string {
+    if (this.#shards.uncovered > 0) return uncoveredText(this.#shards.uncovered);
     if (!this.#shards.known) return 'it is not known which server serves what';
     return this.#lines().find(({ up }) => !up)?.reason ?? 'subscriptions have to be made anew';
   }
@@ -181,6 +201,22 @@ class Connections implements RedisConnections {
     this.#log.warn({ redis: this.#place, reason: message }, 'Redis refused a message to other nodes');
   }
 
+  #note(reason: string): void {
+    this.#logged = reason;
+    this.#loggedMs = this.#clock.now();
+  }
+
+  /** The loss is logged when it is noticed; often only a later try tells what has to be mended, such as a user that is gone. */
+  #failed(told: string): void {
+    // What the server says that had them is a part of it.
+    const reason = this.#shards.uncovered > 0 ? uncoveredText(this.#shards.uncovered) : told;
+    // What the start has logged begins with host and port.
+    if (this.#connected || this.#closed || this.#logged.endsWith(reason)) return;
+    if (this.#clock.now() - this.#loggedMs < REASONS_EVERY_MS) return;
+    this.#note(reason);
+    this.#log.warn({ redis: this.#place, reason }, 'Redis is still out of reach, now for another reason');
+  }
+
   #update(): void {
     const lines = this.#lines();
     const connected =
@@ -194,8 +230,10 @@ class Connections implements RedisConnections {
     if (connected) {
       this.#log.info({ redis: this.#place, channels: this.#channels.size }, 'Redis is in reach');
     } else if (!this.#closed) {
+      const reason = this.#reason;
+      this.#note(reason);
       this.#log.warn(
-        { redis: this.#place, reason: this.reason },
+        { redis: this.#place, reason },
         'Redis is out of reach: other nodes learn of changes from the store, up to a second late',
       );
     }
@@ -212,11 +250,12 @@ const START_MS = 3000;
  * @throws RedisStartError when Redis answers, but can't be used as REDIS_URL says
  */
 export const connectRedis = async (options: ConnectRedisOptions): Promise<RedisConnections> => {
-  const { place, log, clock = systemClock } = options;
-  const unreachable = await checkRedis(place);
-  if (unreachable !== undefined) log.error({ redis: placeText(place), reason: unreachable }, UNREACHABLE);
+  const { place, clock = systemClock } = options;
+  const obstacle = await checkRedis(place);
   const connections = new Connections(options);
-  if (unreachable === undefined) {
+  if (obstacle !== undefined) {
+    connections.startWithout(obstacle);
+  } else {
     await new Promise<void>((resolve) => {
       const cancel = clock.after(START_MS, resolve);
       connections.onConnected(() => {
@@ -225,7 +264,7 @@ export const connectRedis = async (options: ConnectRedisOptions): Promise<RedisC
       });
     });
     // It answered where the address says, and not where it says itself that it is: another name, or another network.
-    if (!connections.connected) log.error({ redis: placeText(place), reason: connections.reason }, UNREACHABLE);
+    if (!connections.connected) connections.startWithout();
   }
   return connections;
 };

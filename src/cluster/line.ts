@@ -6,6 +6,8 @@ export interface LineEvents {
   /** It can be used; what an earlier connection knew is forgotten. */
   up(): void;
   down(reason: string): void;
+  /** It can't be used, or a try to bring it back has failed. */
+  failed(reason: string): void;
 }
 
 /**
@@ -38,6 +40,7 @@ export class Line {
       // An answer too many: a server that gives a slot away ends subscriptions unasked, and ioredis takes that for the answer to
       // something else. Which one is not to be found out, so all begins anew.
       if (error.message.startsWith('Command queue state error')) this.reset('answers out of order');
+      else this.#failed(error.message);
     });
     redis.on('ready', () => {
       this.#ask(() => {
@@ -79,6 +82,7 @@ export class Line {
     this.#reason = reason;
     this.#due = 0;
     this.#fall(reason);
+    this.#failed(reason);
     this.redis.disconnect(true);
   }
 
@@ -102,6 +106,10 @@ export class Line {
     if (!this.#up) return;
     this.#up = false;
     this.#events.down(reason);
+  }
+
+  #failed(reason: string): void {
+    if (!this.#closed) this.#events.failed(reason);
   }
 
   #after(delayMs: number, task: () => void): void {

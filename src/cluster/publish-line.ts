@@ -11,6 +11,8 @@ export interface PublishLineOptions {
   readonly clock: Clock;
   /** It is up, or is not any more. */
   readonly changed: () => void;
+  /** It can't be used, with this reason; told at each try. */
+  readonly failed: (reason: string) => void;
   /** The server refused a message, with this. */
   readonly refused: (message: string) => void;
 }
@@ -21,9 +23,9 @@ export class PublishLine {
   readonly #refused: (message: string) => void;
   #corked: Redis['stream'] | undefined;
 
-  constructor({ redis, clock, changed, refused }: PublishLineOptions) {
+  constructor({ redis, clock, changed, failed, refused }: PublishLineOptions) {
     this.#refused = refused;
-    this.line = new Line(new Redis(redis), clock, { up: changed, down: changed });
+    this.line = new Line(new Redis(redis), clock, { up: changed, down: changed, failed });
   }
 
   /** False: dropped. `settled` is called once Redis has taken it, or when it is lost. */

@@ -3,7 +3,7 @@ import { hashSlot, SLOT_COUNT } from './hash-slot.ts';
 import { PublishLine } from './publish-line.ts';
 import { endpointText, type Endpoint, type RedisPlace } from './redis-place.ts';
 import { lineOptions } from './redis-options.ts';
-import { askForSlots } from './slots.ts';
+import { askForSlots, uncoveredSlots, uncoveredText } from './slots.ts';
 import { SubscribeLine } from './subscribe-line.ts';
 
 /** One master, and this node's two connections to it. */
@@ -16,6 +16,8 @@ export interface Shard {
 export interface Shards {
   /** All of them are in use, each slot has one. */
   readonly known: boolean;
+  /** How many slots no server has, as it was told last. */
+  readonly uncovered: number;
   readonly all: readonly Shard[];
   slotOf(channel: string): number;
   at(slot: number): Shard | undefined;
@@ -31,21 +33,24 @@ export interface ShardsOptions {
   readonly refused: (message: string) => void;
   /** A shard is up, down or in sync. */
   readonly changed: () => void;
+  /** A shard, or what tells which there are, can't be used, with this reason; told at each try. */
+  readonly failed: (reason: string) => void;
   /** Slots may have another shard now. Shards that serve none any more are closed after it. */
   readonly remapped: () => void;
 }
 
 const openShard = (options: ShardsOptions, endpoint: Endpoint | undefined, doubt: () => void): Shard => {
-  const { place, clock, received, refused, changed } = options;
+  const { place, clock, received, refused, changed, failed } = options;
   const oneSlotPerCommand = place.kind === 'cluster';
   const shard = {
-    publisher: new PublishLine({ redis: lineOptions(place, endpoint, 'publish'), clock, changed, refused }),
+    publisher: new PublishLine({ redis: lineOptions(place, endpoint, 'publish'), clock, changed, failed, refused }),
     subscriber: new SubscribeLine({
       redis: lineOptions(place, endpoint, 'subscribe'),
       clock,
       oneSlotPerCommand,
       received,
       changed,
+      failed,
       moved: doubt,
     }),
   };
@@ -65,6 +70,7 @@ export const singleShard = (options: ShardsOptions): Shards => {
   const shard = openShard(options, place.kind === 'single' ? place.endpoint : undefined, () => undefined);
   return {
     known: true,
+    uncovered: 0,
     all: [shard],
     slotOf: () => 0,
     at: () => shard,
@@ -88,6 +94,7 @@ export class ClusterShards implements Shards {
   #shards = new Map<string, { shard: Shard; endpoint: Endpoint }>();
   #slots: (Shard | undefined)[] = [];
   #known = false;
+  #uncovered = 0;
   #asking = false;
   #askingSoon = false;
   #closed = false;
@@ -100,6 +107,9 @@ export class ClusterShards implements Shards {
 
   get known(): boolean {
     return this.#known;
+  }
+  get uncovered(): number {
+    return this.#uncovered;
   }
   get all(): Shard[] {
     return [...this.#shards.values()].map(({ shard }) => shard);
@@ -140,9 +150,10 @@ export class ClusterShards implements Shards {
         known.map(({ endpoint }) => endpoint),
       );
       if (!this.#closed) this.#remap(ranges);
-    } catch {
+    } catch (error) {
       // No node answers. That they are down is told by the lines; before the first answer there are none.
       this.#options.changed();
+      if (!this.#closed && this.#shards.size === 0) this.#options.failed((error as Error).message);
     } finally {
       this.#asking = false;
       const sure = this.#known && this.all.every(({ publisher, subscriber }) => publisher.line.up && subscriber.synced);
@@ -163,9 +174,11 @@ export class ClusterShards implements Shards {
     }
     this.#shards = after;
     this.#slots = slots;
+    this.#uncovered = uncoveredSlots(ranges);
     this.#known = slots.every((shard) => shard !== undefined);
     this.#options.remapped();
     for (const [key, { shard }] of before) if (!after.has(key)) closeShard(shard);
     this.#options.changed();
+    if (!this.#known) this.#options.failed(uncoveredText(this.#uncovered));
   }
 }

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { SLOT_COUNT } from './hash-slot.ts';
 import { endpointText, type Endpoint, type RedisPlace } from './redis-place.ts';
 import { signedInOnce } from './redis-options.ts';
 
@@ -29,7 +30,7 @@ export const withConnection = async <T>(redis: Redis, task: (redis: Redis) => Pr
 const UNKNOWN_HOSTS = new Set(['', '?']);
 
 /** An answer to CLUSTER SLOTS: [first, last, [host, port, id, …] of the master, …replicas]. */
-const slotRanges = (answer: unknown, asked: Endpoint): SlotRange[] => {
+export const slotRanges = (answer: unknown, asked: Endpoint): SlotRange[] => {
   if (!Array.isArray(answer)) throw new Error('CLUSTER SLOTS gave no list');
   return (answer as [number, number, [string | null, number]][]).map(([first, last, [host, port]]) => ({
     first,
@@ -38,6 +39,13 @@ const slotRanges = (answer: unknown, asked: Endpoint): SlotRange[] => {
     master: { host: host === null || UNKNOWN_HOSTS.has(host) ? asked.host : host, port },
   }));
 };
+
+/** How many slots no server has. */
+export const uncoveredSlots = (ranges: readonly SlotRange[]): number =>
+  SLOT_COUNT - ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+
+export const uncoveredText = (count: number): string =>
+  `${String(count)} of ${String(SLOT_COUNT)} slots are served by nobody`;
 
 /** Asks one node after the other which master serves which slots. @throws Error of the last one when none answers */
 export const askForSlots = async (
@@ -51,7 +59,7 @@ export const askForSlots = async (
       const answer = await withConnection(new Redis(signedInOnce(place, node)), (redis) => redis.cluster('SLOTS'));
       const ranges = slotRanges(answer, node);
       if (ranges.length > 0) return ranges;
-      failure = new Error(`${endpointText(node)} knows of no slots`);
+      failure = new Error(`${endpointText(node)}: ${uncoveredText(SLOT_COUNT)}`);
     } catch (error) {
       failure = error;
     }

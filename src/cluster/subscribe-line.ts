@@ -28,6 +28,8 @@ export interface SubscribeLineOptions {
   readonly received: (channel: string, message: Buffer) => void;
   /** `synced` has changed. */
   readonly changed: () => void;
+  /** It can't be used, with this reason; told at each try. */
+  readonly failed: (reason: string) => void;
   /** The server says that a channel is another one's. */
   readonly moved: () => void;
 }
@@ -84,6 +86,7 @@ export class SubscribeLine {
         this.#epoch += 1;
         this.#setSynced(false);
       },
+      failed: options.failed,
     });
   }
 

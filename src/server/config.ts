@@ -87,11 +87,31 @@ const isSecret = (name: SettingName): boolean => {
   return row.secret === true;
 };
 
+const MASK = '********';
+
+/** Masks options such as sentinelPassword. */
+const maskOptions = (address: string): string =>
+  address.replace(/([?&])([^=&]*)=([^&]*)/g, (option, mark: string, name: string) =>
+    // The name may be written with %XX, too.
+    /pass/i.test(new URLSearchParams(`${name}=`).toString()) ? `${mark}${name}=${MASK}` : option,
+  );
+
+/** An address with its passwords masked: what stands between a user and the last @, and in options. */
+const withoutPasswords = (address: string): string =>
+  maskOptions(address).replace(/\/\/(.*)@/s, (_, credentials: string) => {
+    const [, user, colon] = /^([^:@/?#]*)(?:(:).*)?$/s.exec(credentials) ?? [];
+    if (user === undefined) return `//${MASK}@`;
+    return colon === undefined ? `//${user}@` : `//${user}:${MASK}@`;
+  });
+
 /** Passwords stand in addresses, and a PEM is longer than anybody wants to read. */
 const shown = (name: SettingName, value: string): string => {
-  if (isSecret(name)) return '********';
+  // Of an address that can't be read it is not known where the password is.
+  if (name === 'REDIS_URL' && SETTINGS[name].schema.safeParse(value).success) return withoutPasswords(value);
+  if (isSecret(name)) return MASK;
+  if (name === 'DATABASE_URL' && SETTINGS[name].schema.safeParse(value).success) return withoutPasswords(value);
   if (value.startsWith('-----BEGIN')) return '-----BEGIN…';
-  return value.replace(/\/\/.*@/, '//********@');
+  return maskOptions(value).replace(/\/\/.*@/s, `//${MASK}@`);
 };
 
 /** A step on the way into a value; in quotes where its own letters would blur where it ends. */
@@ -195,9 +215,12 @@ const chooseLimits = (values: Values, problems: ConfigProblem[]): Limits => {
 };
 
 const chooseDatabase = (env: Environment, values: Values, problems: ConfigProblem[]): DatabasePlace => {
-  const configured = written(env, 'DATABASE_URL') === undefined ? undefined : values.DATABASE_URL;
+  const isSet = written(env, 'DATABASE_URL') !== undefined;
+  const configured = isSet ? values.DATABASE_URL : undefined;
   const database = configured ?? { kind: 'sqlite', path: join(values.DATA_DIR ?? '', DATABASE_FILE) };
-  if (values.REDIS_URL !== undefined && database.kind === 'sqlite') {
+  // What an invalid address was meant to be is not known, and it is a problem of its own already.
+  const isMeant = configured !== undefined || !isSet;
+  if (values.REDIS_URL !== undefined && isMeant && database.kind === 'sqlite') {
     problems.push({
       setting: 'REDIS_URL',
       message:

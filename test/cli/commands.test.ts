@@ -112,6 +112,19 @@ describe('deskwire check-config', () => {
     expect(stdout).not.toContain(SECRET);
   });
 
+  test('shows addresses with their passwords masked', async () => {
+    const { code, stdout } = await runCli(['check-config'], {
+      DATABASE_URL: 'postgres://desk:hunter2@db:5432/desk',
+      REDIS_URL: 'redis+sentinel://desk:hunter2@one:26379,two/main?sentinelPassword=hunter2',
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('DATABASE_URL=postgres://desk:********@db:5432/desk (environment)');
+    expect(stdout).toContain(
+      'REDIS_URL=redis+sentinel://desk:********@one:26379,two/main?sentinelPassword=******** (environment)',
+    );
+    expect(stdout).not.toContain('hunter2');
+  });
+
   test('lists everything that is wrong, and exits with 78', async () => {
     const env = { NODE_ENV: 'production', PORT: 'x', DESKWIRE_JWT_SECRET: 'hunter2', DESKWIRE_TYPO: 'hunter2' };
     const { code, stdout, stderr } = await runCli(['check-config'], env);

@@ -61,6 +61,12 @@ describe('a cluster', () => {
     await expect
       .poll(async () => String(await cluster.nodes[3]?.command('ROLE')), { timeout: 20_000 })
       .toContain('master');
+    // For a moment the old one still takes messages, too.
+    const masters = async (): Promise<number> =>
+      (await Promise.all(cluster.nodes.map((node) => node.command('ROLE')))).filter((role) =>
+        String(role).startsWith('master'),
+      ).length;
+    await expect.poll(masters, { timeout: 20_000 }).toBe(3);
     // Nothing breaks: what is published tells by MOVED that there is a new map.
     await until(
       'all channels to work',

@@ -1,7 +1,21 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { connectRedis } from '../../src/cluster/connections.ts';
+import { systemClock, type Clock } from '../../src/ports/clock.ts';
+import { redisPlace } from '../../src/server/redis-settings.ts';
 import { startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { both, ending, expectAllHeard, listen, listenToAll, names, note, startNode, twoNodesOn } from './support.ts';
+import {
+  both,
+  ending,
+  expectAllHeard,
+  keptLog,
+  listen,
+  listenToAll,
+  names,
+  note,
+  startNode,
+  twoNodesOn,
+} from './support.ts';
 
 describe('one Redis', () => {
   it('dies and comes back: nothing throws or waits, and all subscriptions are in force before connected is told', async () => {
@@ -53,6 +67,52 @@ describe('one Redis', () => {
       'Redis is out of reach',
       'Redis is in reach',
     ]);
+  });
+
+  it('comes back without its users, or without their rights: the reason is logged when it is another one, once in ten seconds', async () => {
+    const redis = ending(await startRedis());
+    const giveUser = (...more: string[]) =>
+      redis.command('ACL', 'SETUSER', 'desk', 'reset', 'on', '>geheim', '+@all', '&*', ...more);
+    await giveUser();
+    let aheadMs = 0;
+    const clock: Clock = { ...systemClock, now: () => Date.now() + aheadMs };
+    const log = keptLog();
+    const place = redisPlace(redis.url.replace('//', '//desk:geheim@'));
+    const connections = await connectRedis({ place, log, clock });
+    onTestFinished(() => connections.close());
+    expect(connections.connected).toBe(true);
+    const tries = async (): Promise<number> =>
+      Number(/total_connections_received:(\d+)/.exec(String(await redis.command('INFO', 'stats')))?.[1]);
+    // Each look is a connection of its own; of the others there are two a try.
+    const severalTries = async (): Promise<void> => {
+      const before = await tries();
+      let looks = 0;
+      await until('several tries', async () => (await tries()) - before - (looks += 1) > 4);
+    };
+    const reasons = () =>
+      log.lines.flatMap(({ level, fields }) =>
+        level === 'warn' ? [(fields as { reason: string }).reason.split(' ')[0]] : [],
+      );
+
+    await redis.restart();
+    await until('the loss to be noticed', () => !connections.connected);
+    await severalTries();
+    expect(reasons()).toHaveLength(1);
+    aheadMs += 10_000;
+    await until('the reason', () => reasons().length > 1);
+    expect(reasons()[1]).toBe('WRONGPASS');
+    aheadMs += 10_000;
+    await severalTries();
+    expect(reasons()).toHaveLength(2);
+
+    await giveUser('-ping');
+    await until('the new reason', () => reasons().length > 2);
+    expect(reasons()[2]).toBe('NOPERM');
+    await giveUser();
+    await until('it to be back', () => connections.connected);
+    expect(log.lines.at(-1)?.message).toBe('Redis is in reach');
+    expect(reasons()).toHaveLength(3);
+    expect(JSON.stringify(log.lines)).not.toContain('geheim');
   });
 
   it('freezes: it counts as gone within about two seconds, holds nobody, and works again when it thaws', async () => {

@@ -5,6 +5,7 @@ import { connectRedis } from '../../src/cluster/connections.ts';
 import { RedisStartError } from '../../src/cluster/start-error.ts';
 import { redisPlace } from '../../src/server/redis-settings.ts';
 import {
+  freePorts,
   MASTER_NAME,
   startCluster,
   startRedis,
@@ -13,7 +14,7 @@ import {
   type TestRedis,
   type TestSentinels,
 } from '../support/redis.ts';
-import { keptLog, listen, note, startNode } from './support.ts';
+import { both, ending, keptLog, listen, note, startNode } from './support.ts';
 import { until } from '../support/until.ts';
 
 const SECRET = 'hunter2';
@@ -94,6 +95,62 @@ describe('a start with Redis', () => {
     await until('the note', () => heard.length === 1);
     end();
     expect([...a.log.lines, ...b.log.lines].filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+
+  it.each(['ping', 'info', 'spublish', 'ssubscribe', 'sunsubscribe'])(
+    'is refused to a user who may do all but %s, by its name, and works once it is given',
+    async (command) => {
+      await locked.command('ACL', 'SETUSER', 'almost', 'reset', 'on', `>${SECRET}`, '+@all', `-${command}`, '&*');
+      const url = `redis://almost:${SECRET}@127.0.0.1:${String(locked.port)}`;
+      const message = await refusal(url);
+      expect(message).toContain(`has no right +${command} at 127.0.0.1:${String(locked.port)}`);
+      expect(/ACL SETUSER <user> (.*)$/.exec(message)?.[1]?.split(' ')).toContain(`+${command}`);
+      await locked.command('ACL', 'SETUSER', 'almost', `+${command}`);
+      expect((await startNode(url)).bus.connected).toBe(true);
+    },
+  );
+
+  it('is refused when one server of the cluster, or a sentinel, does not give a right', async () => {
+    const lacking = async (server: { command: TestRedis['command'] } | undefined, user: string, right: string) =>
+      server?.command('ACL', 'SETUSER', user, 'on', `>${SECRET}`, 'allcommands', 'allchannels', right);
+    for (const [index, node] of cluster.nodes.entries())
+      await lacking(node, 'desk', index === 1 ? '-sunsubscribe' : '+sunsubscribe');
+    const at = cluster.url.replace('//', `//desk:${SECRET}@`);
+    expect(await refusal(at)).toContain(`no right +sunsubscribe at 127.0.0.1:${String(cluster.nodes[1]?.port)}`);
+    await lacking(cluster.nodes[1], 'desk', '-cluster|slots');
+    expect(await refusal(at)).toContain('no right +cluster|slots');
+    await lacking(cluster.nodes[1], 'desk', '+cluster|slots');
+    await lacking(cluster.nodes[1], 'desk', '+sunsubscribe');
+    expect((await startNode(at)).bus.connected).toBe(true);
+
+    for (const sentinel of sentinels.sentinels) await lacking(sentinel, 'desk', '-sentinel|sentinels');
+    const message = await refusal(`${sentinels.url}?sentinelUser=desk&sentinelPassword=${SECRET}`);
+    expect(message).toMatch(/no right \+sentinel\|sentinels .*ACL SETUSER <user> \+sentinel\|sentinels$/);
+  });
+
+  it('goes on with a cluster that has slots without a server, says so, and finds them later', async () => {
+    const [busPort = 0] = await freePorts(1);
+    const alone = ending(await startRedis({ config: ['cluster-enabled yes', `cluster-port ${String(busPort)}`] }));
+    const url = `redis+cluster://127.0.0.1:${String(alone.port)}`;
+    const expectTold = ({ log }: { log: ReturnType<typeof keptLog> }, reason: RegExp): void => {
+      expect(log.lines).toEqual([
+        {
+          level: 'error',
+          message: expect.stringMatching(
+            /^REDIS_URL: .*slots that no server serves.*redis-cli --cluster check/,
+          ) as string,
+          fields: { redis: expect.any(String) as string, reason: expect.stringMatching(reason) as string },
+        },
+      ]);
+    };
+    // Redis itself says so only of a slot that is missing; of the others the map tells.
+    const empty = await startNode(url);
+    expectTold(empty, /CLUSTERDOWN/);
+    await alone.command('CLUSTER', 'ADDSLOTSRANGE', 0, 16_382);
+    const partial = await startNode(url);
+    expectTold(partial, /1 of 16384 slots are served by nobody/);
+    await alone.command('CLUSTER', 'ADDSLOTS', 16_383);
+    await both([empty, partial], true, 10_000);
   });
 
   it('is refused with a version before 7.0', async () => {

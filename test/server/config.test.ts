@@ -172,6 +172,13 @@ describe('values that are refused, by name and with what was expected', () => {
     ]);
   });
 
+  test('a database that is not understood is not taken for SQLite, too', () => {
+    const { problems } = failure({ DATABASE_URL: 'postgres://db', REDIS_URL: 'redis://cache' });
+    expect(problems.map(({ setting }) => setting)).toEqual(['DATABASE_URL']);
+    const explicit = failure({ DATABASE_URL: 'sqlite:x.db', REDIS_URL: 'redis://cache' });
+    expect(explicit.problems.map(({ setting }) => setting)).toEqual(['REDIS_URL']);
+  });
+
   test('two keys', () => {
     expect(failure({ DESKWIRE_JWT_SECRET: SECRET, DESKWIRE_JWKS_URL: 'https://x.example' }).message).toMatch(
       /DESKWIRE_JWT_SECRET, DESKWIRE_JWKS_URL: found together/,
@@ -199,11 +206,49 @@ test('what is shown of the settings has no secret in it', () => {
   const shown = JSON.stringify(
     effectiveSettings({
       DESKWIRE_JWT_SECRET: 'hunter2',
-      REDIS_URL: 'redis://hunter2',
+      REDIS_URL: 'redis://hunter2@cache',
       DATABASE_URL: 'postgres://me:hunter2@a@db/x',
       DESKWIRE_JWT_PUBLIC_KEY: '-----BEGIN PRIVATE KEY-----hunter2',
     }),
   );
   expect(shown).not.toContain('hunter2');
   expect(shown).toContain('db/x');
+});
+
+test.each([
+  ['REDIS_URL', 'redis://cache:6379/2', 'redis://cache:6379/2'],
+  ['REDIS_URL', 'redis://desk:hunter2@cache', 'redis://desk:********@cache'],
+  ['REDIS_URL', 'rediss://:hun:ter2@cache?ca=%CA%', 'rediss://:********@cache?ca=%CA%'],
+  [
+    'REDIS_URL',
+    'redis+sentinel://desk:hunter2@a:1,b:2/main/3?sentinelUser=watch&sentinelPassword=hunter2',
+    'redis+sentinel://desk:********@a:1,b:2/main/3?sentinelUser=watch&sentinelPassword=********',
+  ],
+  [
+    'REDIS_URL',
+    'redis+sentinel://a/main?sentinel%50assword=hunter2',
+    'redis+sentinel://a/main?sentinel%50assword=********',
+  ],
+  ['REDIS_URL', 'redis://desk:x?hunter2@cache', '********'],
+  ['REDIS_URL', 'redis://hunter2@cache', '********'],
+  [
+    'DATABASE_URL',
+    'postgres://desk:hunter2@db:5432/x?sslmode=require',
+    'postgres://desk:********@db:5432/x?sslmode=require',
+  ],
+  ['DATABASE_URL', 'postgres://desk:a@hunter2@db/x', 'postgres://desk:********@db/x'],
+  ['DATABASE_URL', 'postgres://desk@db/x?password=a@hunter2#hunter2', 'postgres://desk@db/x?password=********'],
+  ['DATABASE_URL', 'postgres://desk:1/a?hunter2@db/x', 'postgres://desk:********@db/x'],
+  ['DATABASE_URL', 'postgres://desk:hunter2@db', 'postgres://********@db'],
+  ['DATABASE_URL', 'postgres://db?password=hunter2', 'postgres://db?password=********'],
+  ['DATABASE_URL', 'sqlite:/srv/x.db', 'sqlite:/srv/x.db'],
+] as const)('%s=%s is shown with its passwords masked alone', (name, value, expected) => {
+  const folder = mkdtempSync(join(tmpdir(), 'deskwire-config-'));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+  });
+  const ca = join(folder, 'ca.pem');
+  writeFileSync(ca, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  const shown = effectiveSettings({ [name]: value.replace('%CA%', ca) }).find((setting) => setting.name === name);
+  expect(shown?.value).toBe(expected.replace('%CA%', ca));
 });

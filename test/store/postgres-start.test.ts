@@ -113,6 +113,41 @@ describe('starting the Postgres store', () => {
     expect((await refusal(asGuest(url))).message).toMatch(/grant CONNECT/);
   });
 
+  it('[STORE-9] refuses a user, and a database, whose own limit of connections is met, and says which to raise', async () => {
+    const url = await postgres.newDatabase();
+    const name = url.split('/').at(-1) ?? '';
+    await postgres.query(url, 'ALTER ROLE guest CONNECTION LIMIT 0');
+    const role = await refusal(asGuest(url));
+    await postgres.query(url, `ALTER ROLE guest CONNECTION LIMIT -1; ALTER DATABASE ${name} CONNECTION LIMIT 0`);
+    const database = await refusal(asGuest(url));
+    expect(role.message).toContain('ALTER ROLE "guest" CONNECTION LIMIT');
+    expect(database.message).toContain(`ALTER DATABASE "${name}" CONNECTION LIMIT`);
+    for (const { message } of [role, database]) expect(message).not.toContain('max_connections');
+  });
+
+  it('[STORE-9] refuses an address without a password where one is asked for', async () => {
+    const url = postgres.url.replace(/:[^:@]*@/, '@');
+    expect((await refusal(url)).message).toMatch(/^DATABASE_URL has no password, .*asks the user "deskwire" for one/);
+    // A password that is kept in the older way is asked for in the older way.
+    await postgres.query(postgres.url, `SET password_encryption = 'md5'; CREATE ROLE old LOGIN PASSWORD '${PASSWORD}'`);
+    const old = postgres.urlOf('postgres', 'old').replace(/:[^:@]*@/, '@');
+    expect((await refusal(old)).message).toMatch(/^DATABASE_URL has no password, .*asks the user "old" for one/);
+  });
+
+  it.each(['sslrootcert', 'sslcert', 'sslkey'])(
+    '[STORE-9] refuses a file of %s that can not be read, by its name',
+    async (option) => {
+      const { message } = await refusal(`${postgres.url}?${option}=%2Fmissing.pem`);
+      expect(message).toContain(`found ${option}=/missing.pem, which can't be read (ENOENT): expected a PEM file`);
+    },
+  );
+
+  it('[STORE-9] refuses TLS at a server that has none, and says where to mend it', async () => {
+    for (const option of ['sslmode=verify-full', 'sslmode=no-verify', 'ssl=true']) {
+      expect((await refusal(`${postgres.url}?${option}`)).message).toMatch(/does not speak it: take sslmode .* out of/);
+    }
+  });
+
   it('[STORE-9] refuses a search path on which there is no schema', async () => {
     const url = await postgres.newDatabase();
     expect((await refusal(`${url}?options=-c%20search_path%3Dmissing`)).message).toMatch(

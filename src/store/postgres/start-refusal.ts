@@ -1,4 +1,5 @@
-import { Client } from 'pg';
+import { readFileSync } from 'node:fs';
+import { Client, DatabaseError } from 'pg';
 import { StoreStartError } from '../start-error.ts';
 import { clientConfig, cut, within } from './connect.ts';
 import { codeOf, reasonOf } from './failures.ts';
@@ -16,6 +17,8 @@ interface Place {
   readonly port: number;
   readonly user?: string | undefined;
   readonly database?: string | undefined;
+  /** What was given, or found in the environment; never to be said. */
+  readonly password?: unknown;
 }
 
 const nameOf = ({ host, port }: Place): string =>
@@ -31,12 +34,33 @@ const UNREACHABLE = new Set([
   'ENETUNREACH',
 ]);
 
+/** Whose limit of connections was met; the server's own is what is left. By the routine, because the words come in many languages. */
+const limited = (error: unknown): 'role' | 'database' | 'server' => {
+  const { routine, message } = error instanceof DatabaseError ? error : { routine: '', message: '' };
+  if (routine === 'InitializeSessionUserId' || message.includes('for role')) return 'role';
+  if (routine === 'CheckMyDatabase' || message.includes('for database')) return 'database';
+  return 'server';
+};
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
 const explain = (error: unknown, place: Place): StoreStartError => {
   const say = (message: string): StoreStartError => new StoreStartError(message, { cause: error });
   const code = codeOf(error) ?? '';
   const reason = reasonOf(error);
   const user = String(place.user);
   const database = String(place.database);
+  // Without a password pg sends none where the server asks for one in the present way, and the word null in the older one.
+  if (reason.includes('password must be a') || (code === '28P01' && (place.password ?? '') === '')) {
+    return say(
+      `${VARIABLE} has no password, and ${nameOf(place)} asks the user "${user}" for one: write postgres://${user}:PASSWORD@…, with what has a meaning in a URL as %XX, or let the user in without one in pg_hba.conf.`,
+    );
+  }
+  if (reason.includes('does not support SSL')) {
+    return say(
+      `${VARIABLE} asks for TLS, and ${nameOf(place)} does not speak it: take sslmode (and ssl) out of the URL, or turn TLS on at the server (ssl = on, with a certificate).`,
+    );
+  }
   switch (code) {
     case '28P01':
       return say(`${VARIABLE}: ${nameOf(place)} refused the password of the user "${user}": check user and password.`);
@@ -51,6 +75,16 @@ const explain = (error: unknown, place: Place): StoreStartError => {
         `${VARIABLE}: the user "${user}" may not use the database "${database}" (${reason}): grant CONNECT on it.`,
       );
     case '53300':
+      if (limited(error) === 'role') {
+        return say(
+          `${VARIABLE}: the user "${user}" has no connection left at ${nameOf(place)} (${reason}): raise its limit with ALTER ROLE ${quoted(user)} CONNECTION LIMIT n (-1: none), or end its other connections.`,
+        );
+      }
+      if (limited(error) === 'database') {
+        return say(
+          `${VARIABLE}: the database "${database}" at ${nameOf(place)} has no connection left (${reason}): raise its limit with ALTER DATABASE ${quoted(database)} CONNECTION LIMIT n (-1: none), or end other connections to it.`,
+        );
+      }
       return say(
         `${VARIABLE}: ${nameOf(place)} has no connection left: raise its max_connections, or end other programs' connections.`,
       );
@@ -63,6 +97,25 @@ const explain = (error: unknown, place: Place): StoreStartError => {
     );
   }
   return say(`${VARIABLE}: ${nameOf(place)} can't be used (${reason}).`);
+};
+
+/** Files that a URL may name: pg reads them while it reads the URL, and says of one that it can't read not whose it is. */
+const FILES = ['sslrootcert', 'sslcert', 'sslkey'];
+
+const checkFiles = (url: string): void => {
+  const options = URL.canParse(url) ? new URL(url).searchParams : new URLSearchParams();
+  for (const option of FILES) {
+    const file = options.get(option) ?? '';
+    if (file === '') continue;
+    try {
+      readFileSync(file);
+    } catch (error) {
+      throw new StoreStartError(
+        `${VARIABLE}: found ${option}=${file}, which can't be read (${codeOf(error) ?? 'unreadable'}): expected a PEM file that this process may read; name it by its absolute path.`,
+        { cause: error },
+      );
+    }
+  }
 };
 
 const parsed = (url: string): Client => {
@@ -123,6 +176,7 @@ export interface Welcome {
 
 /** @throws StoreStartError that names DATABASE_URL and what to do, never the password */
 export const firstConnection = async (url: string): Promise<Welcome> => {
+  checkFiles(url);
   const client = parsed(url);
   client.on('error', () => undefined);
   const place: Place = client;
