@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -89,6 +90,8 @@ class S3Blobs implements Blobs {
     this.#place = place;
     this.#tempFolder = tempFolder;
     this.#partBytes = partBytes;
+    // Each request under way listens, and there is no bound to how many are; Node takes more than ten for a leak.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   freeBytes(): Promise<number> {
