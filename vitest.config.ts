@@ -3,9 +3,11 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/postgres-version.ts'],
-    // A process each: native modules, and servers that a test kills, stay its own.
+    globalSetup: ['test/support/built.ts', 'test/support/postgres-version.ts'],
+    // Processes, for native modules and for what a test may end. Each runs one file after the other with the modules that it has: to load
+    // all of them again for each file takes a fifth of the whole time, and there is no state in them.
     pool: 'forks',
+    isolate: false,
     maxWorkers: 2,
     watch: false,
     // Real servers, browsers and processes start in them; a hang should still end.

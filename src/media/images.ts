@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import pLimit from 'p-limit';
 import { DeskwireError } from '../contract/errors.ts';
+import { builtUrl } from '../ports/built-url.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageBounds, Images, LookedAt } from '../ports/images.ts';
 import type { Log } from '../ports/log.ts';
@@ -22,17 +22,14 @@ export interface ImagesOptions {
   readonly log: Log;
 }
 
-const startProcess = (): ChildProcess => {
-  const fromSources = import.meta.url.endsWith('.ts');
-  const loader = (): string => pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-  return fork(fileURLToPath(new URL(fromSources ? './image-worker.ts' : './image-worker.js', import.meta.url)), [], {
-    execArgv: fromSources ? ['--import', loader()] : [],
+const startProcess = (): ChildProcess =>
+  fork(fileURLToPath(builtUrl('./image-worker.js', import.meta.url)), [], {
+    execArgv: [],
     // It works on what strangers send: of this process's secrets it gets none.
     env: { PATH: '' },
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     serialization: 'json',
   });
-};
 
 const unavailable = (): DeskwireError =>
   new DeskwireError('unavailable', 'Images can not be looked at now; try again later.');

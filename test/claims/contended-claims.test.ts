@@ -3,7 +3,7 @@ import { seedOf } from '../support/random.ts';
 import { claimRun } from './claim-run.ts';
 
 const CLAIMS = 30_000;
-const KILLS = 6;
+const KILLS = 4;
 
 describe('claims by many agents of few conversations', () => {
   it('[ASSIGN-1] 30 000 contended claims have one winner each time, raise the fence each time and are linearizable, through SIGKILLs', async () => {

@@ -153,7 +153,12 @@ describe.each([
     expect(await again.exitCode(), again.errors).toBe(0);
     expect(again.lines).toEqual(['ready as Archive']);
   });
+});
 
+describe.each([
+  ['Node', NODE],
+  ['Python', inPython('websocket')],
+])('files by script, whatever carries them, in %s', { timeout: 90_000 }, (_name, { command, send, save }) => {
   it('[CLIENT-2] [CLIENT-3] [CLIENT-4] says what is wrong with a file, an order or a token, and ends with 1', async () => {
     const disguised = Buffer.concat([
       Buffer.from('4d5a90000300000004000000ffff0000b800000000000000', 'hex'),

@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { builtUrl } from '../../ports/built-url.ts';
 import { StoreStartError } from '../start-error.ts';
 import type { Answer, Failure, Hello, Request, WorkerOptions } from './messages.ts';
 import type { Migrated } from '../migration-files.ts';
@@ -10,16 +9,6 @@ interface Waiting {
   /** The worker ended: whether it did what it was asked is not known. */
   lost: (reason: string) => void;
 }
-
-/** From sources the worker is TypeScript too: it registers a loader first, because `--import` does not reach threads of every runner. */
-const startThread = (workerData: WorkerOptions): Worker => {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), { workerData });
-  const require = createRequire(import.meta.url);
-  const loader = pathToFileURL(require.resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href;
-  const worker = new URL('./worker.ts', import.meta.url).href;
-  const code = `import(${JSON.stringify(loader)}).then(({ register }) => { register(); return import(${JSON.stringify(worker)}); })`;
-  return new Worker(code, { workerData, eval: true });
-};
 
 /** The worker, seen from the main thread: questions out, answers in the order in which they were asked. */
 export class WorkerLink {
@@ -57,7 +46,7 @@ export class WorkerLink {
     options: WorkerOptions,
     onLost: (reason: string) => void,
   ): Promise<{ link: WorkerLink; migrated: Migrated }> {
-    const worker = startThread(options);
+    const worker = new Worker(builtUrl('./worker.js', import.meta.url), { workerData: options });
     const hello = await new Promise<Hello>((resolve, reject) => {
       const ended = (): void => {
         reject(new StoreStartError("The store's worker ended before the database was open."));
