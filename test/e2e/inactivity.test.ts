@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 const REMIND_MS = 400;
 const CLOSE_MS = 600;
 /** What a busy machine may add. */
-const LATE_MS = 500;
+const LATE_MS = 1_500;
 const MESSAGE = 'Are you there?';
 
 let messageCount = 0;

@@ -21,7 +21,7 @@ import { until } from '../support/until.ts';
 const LEASE_MS = 1_500;
 const REQUEUE_MS = 2_000;
 /** What a busy machine may take to send an event and to look at it. */
-const DELIVERY_MS = 400;
+const DELIVERY_MS = 1_000;
 
 const { server, connect } = endToEnd({ limits: { agentLeaseMs: LEASE_MS, queueUpdateMs: 50 } });
 
