@@ -200,7 +200,7 @@ describe('a scanner', () => {
     const scanner = scanCommand('slow');
     const own = await startServer({
       env: { ATTACHMENTS_SCAN_COMMAND: scanner.setting },
-      limits: { requestTimeoutMs: 1_500 },
+      limits: { requestTimeoutMs: 1_000 },
     });
     const clients = new Clients();
     onTestFinished(async () => {
