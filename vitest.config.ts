@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/built.ts', 'test/support/postgres-version.ts'],
     // Processes, for native modules and for what a test may end. Each runs one file after the other with the modules that it has: to load
-    // all of them again for each file takes a fifth of the whole time, and there is no state in them.
+    // all of them again for each file takes a fifth of the whole time, and what they keep (counters for names) no test can tell.
     pool: 'forks',
     isolate: false,
     maxWorkers: 2,
