@@ -351,6 +351,7 @@ describe("a bot's hand-over", () => {
     expect(released).toMatchObject([
       { reason: 'bot_handoff', summary: 'Unmistakable summary', detail: 'Unmistakable reason', fence: 2 },
     ]);
+    await told(bob, conversationId, 'conversation:released');
     expect(bob.entries(conversationId).filter(({ type }) => type === 'conversation:released')).toEqual(released);
     expect(await told(ann, conversationId, 'conversation:released')).not.toHaveProperty('summary');
     await told(robot, conversationId, 'conversation:released');

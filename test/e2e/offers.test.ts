@@ -34,6 +34,8 @@ const scene = async () => {
   const ann = await company.customer('ann');
   const { id: conversationId } = await open(ann);
   const { offerId } = await offerTo(bob, conversationId);
+  // An offer that is answered before the node of the other device hears of it does not ring there any more.
+  await offerTo(phone, conversationId);
   return { company, ann, bob, phone, cleo, conversationId, offerId };
 };
 
@@ -235,6 +237,7 @@ describe('offers and capacity', () => {
     const { code } = await bob.refused('assignment:accept', { conversationId, offerId });
     expect(['capacity_reached', 'offer_expired']).toContain(code);
     expect(await stateOf(bob, conversationId)).toMatchObject({ status: 'queued', fence: 0 });
+    await until('the offer to end', async () => (await story(bob, conversationId)).length > 1);
     await bob.request('conversation:close', { conversationId: other.id });
     const again = await bob.event(
       'assignment:offered',
