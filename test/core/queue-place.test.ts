@@ -121,6 +121,19 @@ describe('an expected wait', () => {
     expect(waitOf(desk, 'c1')).toEqual({ estimatedWaitMs: 1_000, basis: 'handling_time' });
   });
 
+  test('[QUEUE-1] rests on what is written, whenever a node hears of it', () => {
+    const desk = new SmallFloor('manual');
+    desk.hire('ann', { departments: ['sales'] });
+    desk.open({ id: 'c1', department: 'sales' });
+    const log = desk.open({ id: 'h1', department: 'sales' });
+    desk.floor.sync(log.assign(userOf('ann')));
+    desk.nowMs += 1_000;
+    const closed = log.close();
+    desk.nowMs += 240;
+    desk.floor.sync(closed);
+    expect(waitOf(desk, 'c1').estimatedWaitMs).toBe(1_000);
+  });
+
   test('[QUEUE-1] is told anew when it rests on something new', () => {
     const desk = new SmallFloor('manual');
     desk.hire('ann', { departments: ['sales'] });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Company, open, told } from '../support/company.ts';
 import { endToEnd } from '../support/e2e.ts';
 import { agent, bot, customer, startServer, supervisor } from '../support/server.ts';
 import { until } from '../support/until.ts';
@@ -291,24 +292,19 @@ describe('assignment', () => {
   });
 
   it('[ASSIGN-4] new work reaches the online agents of the department once, joined or not', async () => {
-    const sales = await connect(agent(someone(), { departments: ['sales'] }));
-    const support = await connect(agent(someone(), { departments: ['support'] }));
-    const offline = await connect(agent(someone(), { departments: ['sales'] }));
-    await sales.request('agent:status', { status: 'online' });
-    await support.request('agent:status', { status: 'online' });
-    const ann = await connect(customer(someone()));
-    const { conversation } = await ann.request('conversation:open', { department: 'sales' });
-    await sales.event('conversation:opened', ({ conversationId }) => conversationId === conversation.id);
-    const { conversation: own } = await sales.request('conversation:open', {
-      customerId: someone(),
-      department: 'sales',
-    });
-    await sales.event('conversation:opened', ({ conversationId }) => conversationId === own.id);
-    await support.request('conversation:open', { customerId: someone() });
+    // Without room for any: what is routed before another node hears of it is no new work there.
+    const company = new Company(connect);
+    const sales = await company.online('sales', 0, { departments: ['sales'] });
+    const support = await company.online('support', 0, { departments: ['support'] });
+    const offline = await company.agent('offline', { departments: ['sales'] });
+    const { id } = await open(await company.customer('ann'), { department: 'sales' });
+    await told(sales, id, 'conversation:opened');
+    const { conversation: own } = await sales.request('conversation:open', { customerId: 'ben', department: 'sales' });
+    await told(sales, own.id, 'conversation:opened');
+    await support.request('conversation:open', { customerId: 'cas' });
     await until('the general queue reaches everybody', () => sales.all('conversation:opened').length === 3);
-    expect(support.entries(conversation.id)).toEqual([]);
+    expect(support.entries(id)).toEqual([]);
     expect(offline.all('conversation:opened')).toEqual([]);
-    // It may have been routed to somebody by now.
     expect(sales.entries(own.id).filter(({ type }) => type === 'conversation:opened')).toHaveLength(1);
   });
 

@@ -162,7 +162,7 @@ export class Floor {
       this.changed(seat);
       return;
     }
-    this.#deactivate(id, true);
+    this.#deactivate(id, state.closedAt);
   }
 
   /** An agent's conversations that he got by `untilMs`, in the order in which they are to be served if he has to give them back. */
@@ -343,17 +343,16 @@ export class Floor {
     if (seat.held.delete(conversationId)) this.changed(seat);
   }
 
-  #deactivate(conversationId: string, closed = false): void {
+  #deactivate(conversationId: string, closedAt: string | null = null): void {
     const active = this.#active.get(conversationId);
     if (active === undefined) return;
     const { seat, since, department } = active;
-    const now = this.#options.now();
     this.#active.delete(conversationId);
     seat.active.delete(conversationId);
-    seat.idleSince = now;
-    // What was handed on says nothing of how long it takes.
-    if (closed && !seat.isBot) {
-      this.#times.add(department, Math.max(0, now - since));
+    seat.idleSince = this.#options.now();
+    // What was handed on says nothing of how long it takes. As it is written: each node hears of it at another moment.
+    if (closedAt !== null && !seat.isBot) {
+      this.#times.add(department, Math.max(0, Date.parse(closedAt) - since));
       this.#options.onQueueChange(department);
     }
     this.changed(seat);
