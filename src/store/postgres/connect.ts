@@ -49,17 +49,24 @@ export const sessionSettings = (statementMs: number): string =>
     'SET jit = off',
   ].join('; ');
 
-/** The promise's outcome, or `late()` thrown after so long. What the promise does later is of no interest. */
+/**
+ * The promise's outcome, or `late()` thrown after so long. What the promise does later is of no interest. A process that was held up
+ * reads first what has arrived meanwhile.
+ */
 export const within = async <T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
+  let turn: NodeJS.Immediate | undefined;
   const bound = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(late()), ms);
+    timer = setTimeout(() => {
+      turn = setImmediate(() => reject(late()));
+    }, ms);
   });
   promise.catch(() => undefined);
   try {
     return await Promise.race([promise, bound]);
   } finally {
     clearTimeout(timer);
+    clearImmediate(turn);
   }
 };
 

@@ -70,8 +70,8 @@ export class Database {
     this.#silence = new Silence({
       clock: options.clock,
       silentMs: SILENT_MS,
-      onSilent: async () => {
-        if (this.#shut !== undefined || this.#closed || (await this.#tryAnother()) === 'answers') return;
+      confirm: async () => this.#shut === undefined && !this.#closed && (await this.#tryAnother()) !== 'answers',
+      onSilent: () => {
         this.#hangs(SILENT_MS);
       },
     });

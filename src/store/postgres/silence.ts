@@ -4,14 +4,17 @@ export interface SilenceOptions {
   readonly clock: Clock;
   /** No answer to anything for so long, while something is asked, is silence. */
   readonly silentMs: number;
-  /** There is silence. It is listened again once this resolves. */
-  readonly onSilent: () => Promise<void>;
+  /** Whether something else that is asked now is not answered either. */
+  readonly confirm: () => Promise<boolean>;
+  /** There is silence, and nothing that was asked has been answered while that was confirmed. */
+  readonly onSilent: () => void;
 }
 
 /** Notices a database that answers nothing at all, long before the bound of one statement, which may be slow by itself. */
 export class Silence {
   readonly #options: SilenceOptions;
   #askedCount = 0;
+  #answeredCount = 0;
   #heardAt = 0;
   #isListening = false;
 
@@ -28,6 +31,7 @@ export class Silence {
 
   answered(): void {
     this.#askedCount -= 1;
+    this.#answeredCount += 1;
     this.#heardAt = this.#options.clock.now();
   }
 
@@ -37,7 +41,7 @@ export class Silence {
   }
 
   #listen(): void {
-    const { clock, silentMs, onSilent } = this.#options;
+    const { clock, silentMs, confirm, onSilent } = this.#options;
     this.#isListening = true;
     clock.after(Math.max(1, this.#heardAt + silentMs - clock.now()), () => {
       this.#isListening = false;
@@ -47,7 +51,10 @@ export class Silence {
         return;
       }
       this.#isListening = true;
-      void onSilent().then(() => {
+      const answeredCount = this.#answeredCount;
+      void confirm().then((isSilent) => {
+        // A database that is short of time answers the one before the other.
+        if (isSilent && this.#answeredCount === answeredCount) onSilent();
         this.#heardAt = clock.now();
         this.#listen();
       });
