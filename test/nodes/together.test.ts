@@ -181,6 +181,13 @@ describe('what is told', () => {
     // Bob’s node has heard by then that she is on that node, too.
     await until('typing of the tab at Bob', () => bob.all('typing:started').length === 2);
     ann.close();
+    await until('her first node to be empty', async () =>
+      /^deskwire_connections 0$/m.test(await (await fetch(`${nodes.servers[0]?.url ?? ''}/metrics`)).text()),
+    );
+    const stops = bob.all('typing:stopped').length;
+    await tab.request('typing:stop', { conversationId: id });
+    await until('typing of the tab to end', () => bob.all('typing:stopped').length > stops);
+    expect(bob.all('participant:left')).toEqual([]);
     tab.close();
     await until('Ann to have left', () => bob.all('participant:left').some(({ user }) => user.id === 'ann'));
     expect(bob.all('participant:left')).toHaveLength(1);
